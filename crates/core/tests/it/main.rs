@@ -1,0 +1,1 @@
+//! Integration tests of `whydown-core`: one binary, so that an edit links once.

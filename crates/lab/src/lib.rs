@@ -1,0 +1,1 @@
+//! Test-only: hosts in network namespaces, peers that misbehave, real servers and a browser.

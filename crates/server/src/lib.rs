@@ -1,0 +1,1 @@
+//! The whydown server: configuration, store, engine, outbox, channels, pages and API.

@@ -1,0 +1,1 @@
+//! Integration tests of `whydown-server`: one binary, so that an edit links once.

@@ -1,0 +1,2 @@
+//! The whydown command.
+fn main() {}
