@@ -123,7 +123,7 @@ impl Host {
                 command
             }
         };
-        command.env(OWNER, std::process::id().to_string());
+        command.env(OWNER, self.inner.scratch.stem());
         command
     }
 

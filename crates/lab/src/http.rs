@@ -48,11 +48,15 @@ impl Message {
 
 /// Reads one message; `None` when the other side closed before it began.
 pub(crate) fn read_message(from: &mut BufReader<impl Read>) -> io::Result<Option<Message>> {
+    match from.fill_buf()?.first() {
+        None => return Ok(None),
+        Some(byte) if byte.is_ascii_graphic() => {}
+        // Not a text protocol at all: a TLS ClientHello has no end of line to wait for.
+        Some(_) => return Err(io::ErrorKind::InvalidData.into()),
+    }
     let mut head = from.take(HEAD_BYTES_MAX);
     let mut first_line = String::new();
-    if head.read_line(&mut first_line)? == 0 {
-        return Ok(None);
-    }
+    head.read_line(&mut first_line)?;
     let mut headers = Headers::default();
     loop {
         let mut line = String::new();

@@ -309,7 +309,7 @@ impl Drop for Lab {
             return;
         };
         let namespaces: Vec<&str> = hosts.iter().filter_map(Host::namespace).collect();
-        topology::kill_inhabitants(&namespaces);
+        topology::kill_inhabitants(self.scratch.stem(), &namespaces);
         if let Ok(cables) = self.cables.lock() {
             cables.iter().for_each(|cable| cable.stop());
         }

@@ -2,7 +2,7 @@
 //!
 //! Each does one thing wrong, at a known step, every time. Real servers are elsewhere.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::ca::Identity;
 use crate::fail::{OrFail as _, fail};
 use crate::host::Host;
 use crate::service::Service;
-use crate::wire::{Stop, Stopper, Wire};
+use crate::wire::{Line, Stop, Stopper};
 
 mod backlog;
 mod borrowed;
@@ -29,6 +29,7 @@ mod udp;
 
 pub use http::Answer;
 pub use proxy::Proxy;
+pub(crate) use tls::server_config;
 pub use tls::{OldTls, TlsVersion};
 
 /// Connections that wait to be accepted, as most servers have it.
@@ -135,7 +136,7 @@ impl Listen {
         bind().or_fail(format_args!("cannot listen on {address}"))
     }
 
-    fn listen(self, backlog: i32) -> TcpListener {
+    pub(crate) fn listen(self, backlog: i32) -> TcpListener {
         let socket = self.bind(Type::STREAM, Protocol::TCP);
         socket.listen(backlog).or_fail("cannot listen");
         socket.into()
@@ -291,69 +292,12 @@ impl Hall {
     /// Gives a connection a thread of its own, on the same host.
     fn attend(&self, tcp: TcpStream, stop: Stop) {
         let what = Arc::clone(&self.what);
-        let wire = Wire::new(tcp, stop);
         let config = self.tls.clone();
         thread::spawn(move || {
-            let line = match config {
-                None => Line::Plain(wire),
-                Some(config) => {
-                    let session = ServerConnection::new(config).or_fail("a TLS session");
-                    Line::Tls(Box::new(StreamOwned::new(session, wire)))
-                }
-            };
+            let line = Line::new(tcp, stop, config);
             // A client may end a connection at any moment: that is not the lab's trouble.
             let _ = stream::behave(&what, line);
         });
-    }
-}
-
-/// A connection, plain or behind TLS.
-enum Line {
-    Plain(Wire),
-    Tls(Box<StreamOwned<ServerConnection, Wire>>),
-}
-
-impl io::Read for Line {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(wire) => wire.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl io::Write for Line {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(wire) => wire.write(buffer),
-            Self::Tls(stream) => stream.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(wire) => wire.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
-    }
-}
-
-impl Line {
-    /// The connection itself, without a TLS goodbye.
-    fn wire(self) -> Wire {
-        match self {
-            Self::Plain(wire) => wire,
-            Self::Tls(stream) => stream.sock,
-        }
-    }
-
-    /// A polite end.
-    fn finish(mut self) {
-        if let Self::Tls(stream) = &mut self {
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
-        }
-        self.wire().close();
     }
 }
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::fail::OrFail as _;
 
-/// The environment variable that marks every child with its owner's pid.
+/// The environment variable that marks every child with its lab's stem.
 pub(crate) const OWNER: &str = "WHYDOWN_LAB_OWNER";
 
 /// A directory of its own and a name stem for everything else that must be unique.
@@ -115,10 +115,18 @@ fn reap() {
 
 /// Kills processes that a lab started whose own process is gone.
 fn reap_children() {
+    kill_where(|mark, _| {
+        mark.and_then(|mark| owner(OsStr::new(mark)))
+            .is_some_and(is_gone)
+    });
+}
+
+/// Kills every process that `chosen` picks by its lab's stem (if it has one) and its `/proc` entry.
+pub(crate) fn kill_where(chosen: impl Fn(Option<&str>, &Path) -> bool) {
     let Ok(entries) = Path::new("/proc").read_dir() else {
         return;
     };
-    let mark = format!("{OWNER}=");
+    let prefix = format!("{OWNER}=");
     for entry in entries.flatten() {
         let Some(pid) = entry
             .file_name()
@@ -129,17 +137,11 @@ fn reap_children() {
         };
         // Unreadable means another user's or just ended: not ours either way.
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        let owner = environment
+        let mark = environment
             .split(|byte| *byte == 0)
-            .filter_map(|line| {
-                std::str::from_utf8(line)
-                    .ok()?
-                    .strip_prefix(&mark)?
-                    .parse()
-                    .ok()
-            })
-            .next();
-        if owner.is_some_and(is_gone) {
+            .find_map(|line| std::str::from_utf8(line).ok()?.strip_prefix(&prefix));
+        let is_own = u32::try_from(pid) == Ok(std::process::id());
+        if !is_own && chosen(mark, &entry.path()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }

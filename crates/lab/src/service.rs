@@ -8,9 +8,11 @@ use crate::fail::OrFail as _;
 use crate::host::Host;
 use crate::process::{Process, Signal, is_listening};
 
+mod exim;
 mod haproxy;
 mod nginx;
 
+pub use exim::{Doorman, Exim, Smtp};
 pub use haproxy::Haproxy;
 pub use nginx::Nginx;
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 use crate::fail::OrFail as _;
 
 /// The end that stops: dropping it wakes everything that waits with a [`Stop`].
@@ -147,4 +149,74 @@ fn unsent_bytes(tcp: &TcpStream) -> libc::c_int {
     #[expect(unsafe_code, reason = "nix has no safe SIOCOUTQ; it writes one int")]
     let asked = unsafe { ioctl::outq(tcp.as_raw_fd(), &raw mut bytes) };
     if asked.is_ok() { bytes } else { 0 }
+}
+
+/// A connection, plain or behind TLS.
+pub(crate) enum Line {
+    Plain(Wire),
+    Tls(Box<StreamOwned<ServerConnection, Wire>>),
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(wire) => wire.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(wire) => wire.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(wire) => wire.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Line {
+    /// A connection that was just accepted; the TLS handshake comes with the first read or write.
+    pub(crate) fn new(tcp: TcpStream, stop: Stop, tls: Option<Arc<ServerConfig>>) -> Self {
+        let wire = Wire::new(tcp, stop);
+        match tls {
+            None => Self::Plain(wire),
+            Some(config) => {
+                let session = ServerConnection::new(config).or_fail("a TLS session");
+                Self::Tls(Box::new(StreamOwned::new(session, wire)))
+            }
+        }
+    }
+
+    /// What tells it to stop.
+    pub(crate) fn stop(&self) -> &Stop {
+        match self {
+            Self::Plain(wire) => &wire.stop,
+            Self::Tls(stream) => &stream.sock.stop,
+        }
+    }
+
+    /// The connection itself, without a TLS goodbye.
+    pub(crate) fn wire(self) -> Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(stream) => stream.sock,
+        }
+    }
+
+    /// A polite end.
+    pub(crate) fn finish(mut self) {
+        if let Self::Tls(stream) = &mut self {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+        self.wire().close();
+    }
 }

@@ -47,6 +47,6 @@ impl Host {
 
     /// Leaves this host without a default route.
     pub fn remove_default_routes(&self) {
-        self.ip("route del default\nroute -6 del default");
+        self.ip("route del 0.0.0.0/0\nroute del ::/0");
     }
 }

@@ -166,7 +166,7 @@ impl Rule {
                 };
                 let matched =
                     format!("fib daddr type local meta nfproto {family} tcp dport {port}");
-                ("redirect", format!("{matched} counter {statement} {to}"))
+                ("dnat_here", format!("{matched} counter {statement} {to}"))
             }
         }
     }
@@ -183,9 +183,9 @@ add chain inet lab output { type filter hook output priority 0; }
 
 /// Chains that make the kernel track connections, so only added when a rule needs them.
 const NAT_CHAINS: &str = "\
-add chain inet lab redirect { type nat hook prerouting priority -100; }
-add chain inet lab masquerade { type nat hook postrouting priority 100; }
-add rule inet lab masquerade ct status dnat masquerade
+add chain inet lab dnat_here { type nat hook prerouting priority -100; }
+add chain inet lab snat_here { type nat hook postrouting priority 100; }
+add rule inet lab snat_here ct status dnat masquerade
 ";
 
 impl Host {

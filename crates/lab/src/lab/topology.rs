@@ -9,12 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use super::{Side, addresses};
 use crate::fail::OrFail as _;
 use crate::host::Host;
+use crate::scratch::kill_where;
 use crate::until::until;
 
 /// One host of the network.
@@ -256,28 +255,18 @@ pub(super) const RATE_LIMITS_OFF: [(&str, &str); 4] = [
     ("net.ipv6.icmp.ratelimit", "0"),
 ];
 
-/// Kills every process whose network namespace is one of these.
+/// Kills everything that a lab has started, or that lives in one of its namespaces (by inode).
 ///
-/// By inode, which is one `stat` per process: `ip netns pids` would read `/proc` once per namespace.
-pub(super) fn kill_inhabitants(namespaces: &[&str]) {
+/// A child is marked before it is inside: `ip netns exec` takes a moment to get there.
+pub(super) fn kill_inhabitants(stem: &str, namespaces: &[&str]) {
     let inode = |path: &Path| fs::metadata(path).map(|namespace| namespace.ino()).ok();
     let ours: Vec<u64> = namespaces
         .iter()
         .filter_map(|name| inode(&Path::new("/run/netns").join(name)))
         .collect();
-    let Ok(entries) = Path::new("/proc").read_dir() else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let pid = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok());
-        let lives_here = inode(&entry.path().join("ns/net")).is_some_and(|net| ours.contains(&net));
-        if let (Some(pid), true) = (pid, lives_here) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
+    kill_where(|mark, process| {
+        mark == Some(stem) || inode(&process.join("ns/net")).is_some_and(|net| ours.contains(&net))
+    });
 }
 
 /// How often routers say "no route": a limit that the kernel keeps for the whole machine, not per

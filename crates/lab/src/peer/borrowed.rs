@@ -29,7 +29,7 @@ pub(super) fn old_tls(host: &Host, listen: Listen, old: OldTls, identity: &Ident
     let options = match old {
         OldTls::Tls10 => "ssl-min-ver TLSv1.0 ssl-max-ver TLSv1.0 ciphers ALL:@SECLEVEL=0",
         OldTls::Tls11 => "ssl-min-ver TLSv1.1 ssl-max-ver TLSv1.1 ciphers ALL:@SECLEVEL=0",
-        OldTls::OldCipher => "ssl-max-ver TLSv1.2 ciphers NULL-SHA256:@SECLEVEL=0",
+        OldTls::OldCipher => "ssl-max-ver TLSv1.2 ciphers ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0",
     };
     haproxy(host, listen, options, identity)
 }

@@ -3,8 +3,8 @@
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
-use super::Line;
 use crate::http::{Message, read_message, reason};
+use crate::wire::Line;
 
 /// Promised for bodies that never come to an end.
 const PROMISED_BYTES: usize = 10_000;
@@ -72,7 +72,17 @@ impl Answer {
 /// Answers each request of a connection with what `reply` says.
 fn converse(line: Line, reply: impl Fn(&Message) -> Answer) -> io::Result<()> {
     let mut reader = BufReader::new(line);
-    while let Some(request) = read_message(&mut reader)? {
+    loop {
+        let request = match read_message(&mut reader) {
+            Ok(Some(request)) => request,
+            Ok(None) => break,
+            // As web servers do, also when TLS is spoken to them.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                reader.get_mut().write_all(&Answer::new(400).bytes(true))?;
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         let answer = reply(&request);
         if stopped_within(reader.get_ref(), answer.delay) {
             return Ok(());
@@ -90,11 +100,7 @@ fn converse(line: Line, reply: impl Fn(&Message) -> Answer) -> io::Result<()> {
 
 /// Waits without sleeping through the end of the peer.
 fn stopped_within(line: &Line, delay: Duration) -> bool {
-    let stop = match line {
-        Line::Plain(wire) => &wire.stop,
-        Line::Tls(stream) => &stream.sock.stop,
-    };
-    stop.within(delay)
+    line.stop().within(delay)
 }
 
 pub(super) fn answer(line: Line, answer: &Answer) -> io::Result<()> {

@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
 use std::thread;
 use std::time::Duration;
 
-use super::{Answer, Line};
+use super::Answer;
 use crate::http::{Message, read_message};
-use crate::wire::Wire;
+use crate::wire::{Line, Wire};
 
 /// How long a proxy tries each address of an origin.
 const ORIGIN_TIMEOUT: Duration = Duration::from_secs(5);

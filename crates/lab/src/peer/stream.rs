@@ -2,7 +2,8 @@
 
 use std::io::{self, Read as _, Write as _};
 
-use super::{Behaviour, Line, http, proxy};
+use super::{Behaviour, http, proxy};
+use crate::wire::Line;
 
 /// The longest request that a peer waits for before it misbehaves.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;

@@ -18,8 +18,8 @@ pub enum OldTls {
     Tls10,
     /// TLS 1.1 only.
     Tls11,
-    /// TLS 1.2 with nothing but a cipher without forward secrecy, authentication or a shared key
-    /// (`NULL-SHA256`), which no client offers.
+    /// TLS 1.2 with nothing but a cipher that doesn't encrypt (`ECDHE-ECDSA-NULL-SHA`), which no
+    /// client offers.
     OldCipher,
 }
 
@@ -32,7 +32,7 @@ pub enum TlsVersion {
     Tls13,
 }
 
-pub(super) fn server_config(identity: &Identity) -> Arc<ServerConfig> {
+pub(crate) fn server_config(identity: &Identity) -> Arc<ServerConfig> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&identity.chain)
         .or_fail("cannot read a certificate")
         .collect::<Result<_, _>>()
