@@ -1,10 +1,11 @@
 //! What a failure and a cause mean, how to make sure, and how to end it.
 //!
 //! All knowledge is in tables: what failures mean in `failures.rs` and `failures_upper.rs`, what
-//! causes mean in `causes.rs`, what to do in `owner.rs`, `ground.rs`, `names.rs` and
-//! `visitor.rs`. This file only looks things up. It decides nothing: which cause it is, is the
-//! business of [`diagnose`](mod@crate::diagnose).
+//! causes mean in `causes.rs`, what to do in `owner.rs`, `backend.rs`, `ground.rs`, `names.rs`
+//! and `visitor.rs`. This file only looks things up. It decides nothing: which cause it is, is
+//! the business of [`diagnose`](mod@crate::diagnose).
 
+mod backend;
 mod causes;
 mod failures;
 mod failures_upper;
@@ -140,8 +141,13 @@ pub fn act(cause: Cause, side: Side, target: &Target) -> String {
 }
 
 fn steps(cause: Cause) -> (&'static [Step], &'static [Step]) {
-    let all =
-        [owner::steps(cause), ground::steps(cause), names::steps(cause), visitor::steps(cause)];
+    let all = [
+        owner::steps(cause),
+        backend::steps(cause),
+        ground::steps(cause),
+        names::steps(cause),
+        visitor::steps(cause),
+    ];
     all.into_iter().find(|(confirm, _)| !confirm.is_empty()).unwrap_or_default()
 }
 

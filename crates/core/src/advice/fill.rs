@@ -102,7 +102,8 @@ const SERVICES: &[Service] = &[
         name: "the web server",
         unit: "nginx",
         check: "sudo nginx -t",
-        listen: "\"listen {port};\" and \"listen [::]:{port};\" in nginx, \"Listen {port}\" in Apache",
+        listen: "\"listen {port};\" and \"listen [::]:{port};\" in nginx, \"Listen {port}\" in \
+            Apache",
     },
     Service {
         kind: Kind::Ssh,
@@ -110,7 +111,8 @@ const SERVICES: &[Service] = &[
         name: "the SSH server",
         unit: "ssh",
         check: "sudo sshd -t",
-        listen: "ListenAddress in /etc/ssh/sshd_config; with socket activation: systemctl edit ssh.socket",
+        listen: "ListenAddress in /etc/ssh/sshd_config; with socket activation: systemctl edit \
+            ssh.socket",
     },
     Service {
         kind: Kind::Mail,
@@ -133,7 +135,8 @@ const SERVICES: &[Service] = &[
         ports: &[5432],
         name: "PostgreSQL",
         unit: "postgresql",
-        check: "sudo -u postgres psql -c 'select sourcefile, error from pg_file_settings where error is not null'",
+        check: "sudo -u postgres psql -c 'select sourcefile, error from pg_file_settings where \
+            error is not null'",
         listen: "listen_addresses = '*' in postgresql.conf, and a matching line in pg_hba.conf",
     },
     Service {
@@ -150,7 +153,8 @@ const SERVICES: &[Service] = &[
         name: "Redis",
         unit: "redis-server",
         check: "",
-        listen: "bind * -::* in /etc/redis/redis.conf, only together with a password or a firewall rule",
+        listen: "bind * -::* in /etc/redis/redis.conf, only together with a password or a \
+            firewall rule",
     },
     Service {
         kind: Kind::Other,

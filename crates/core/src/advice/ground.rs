@@ -26,7 +26,8 @@ const ALLOW: &[Step] = &[
         "sudo firewall-cmd --permanent --add-port={port}/{proto} && sudo firewall-cmd --reload",
     ),
     Step::server(
-        "nftables (table and chain as in your ruleset; add the rule to /etc/nftables.conf to keep it):",
+        "nftables (table and chain as in your ruleset; add the rule to /etc/nftables.conf to keep \
+            it):",
         "sudo nft insert rule inet filter input {proto} dport {port} accept",
     ),
     Step::server(
@@ -35,11 +36,14 @@ const ALLOW: &[Step] = &[
     ),
     Step::any(
         "router",
-        "Cloud: allow inbound {proto} {port} from 0.0.0.0/0 and ::/0. AWS: security group and network ACL. Google Cloud: VPC firewall rule. Azure: network security group. Hetzner: Cloud Firewall, or the Robot firewall (which also needs a rule for returning packets).",
+        "Cloud: allow inbound {proto} {port} from 0.0.0.0/0 and ::/0. AWS: security group and \
+            network ACL. Google Cloud: VPC firewall rule. Azure: network security group. Hetzner: \
+            Cloud Firewall, or the Robot firewall (which also needs a rule for returning packets).",
         "",
     ),
     Step::server(
-        "Docker publishes ports in its own chain: restrictions belong into DOCKER-USER, ufw does not see them.",
+        "Docker publishes ports in its own chain: restrictions belong into DOCKER-USER, ufw does \
+            not see them.",
         "sudo iptables -nvL DOCKER-USER",
     ),
     Step::any(
@@ -64,7 +68,8 @@ const TRACE_WINDOWS: Step = Step::windows(
 const TRACE_PING: Step = Step::linux("client", "Where do losses begin?", "mtr -rwc 20 {host}");
 const OTHER_NETWORK: Step = Step::any(
     "client",
-    "Try from another network, for example a phone's mobile data. If that works, it is this network.",
+    "Try from another network, for example a phone's mobile data. If that works, it is this \
+        network.",
     "",
 );
 const PING_LINUX: Step =
@@ -116,14 +121,16 @@ const HOST_DOWN: Pair = (
         PING_WINDOWS,
         Step::any(
             "router",
-            "From a machine in the same network: `ip neigh` shows FAILED or INCOMPLETE for an address nobody holds.",
+            "From a machine in the same network: `ip neigh` shows FAILED or INCOMPLETE for an \
+                address nobody holds.",
             "",
         ),
     ],
     &[
         Step::any(
             "router",
-            "Start or reset the machine in the provider's console; read its serial console if it does not come up.",
+            "Start or reset the machine in the provider's console; read its serial console if it \
+                does not come up.",
             "",
         ),
         Step::server(
@@ -133,7 +140,8 @@ const HOST_DOWN: Pair = (
         Step::server("Why did it go down?", "journalctl -b -1 -n 50 --no-pager; last -x | head"),
         Step::server(
             "Bring the network up again (use the one that is installed).",
-            "sudo netplan apply || sudo systemctl restart systemd-networkd || sudo systemctl restart NetworkManager",
+            "sudo netplan apply || sudo systemctl restart systemd-networkd || sudo systemctl \
+                restart NetworkManager",
         ),
         Step::any("dns", "Replaced the machine? Then DNS still gives out the old address.", ""),
     ],
@@ -155,7 +163,8 @@ const PATH_REJECTS: Pair = (
         Step::any("client", "Use another network or a VPN that you may use.", ""),
         Step::any(
             "router",
-            "Owner: does a firewall or DDoS filter of your provider stand in front? Ask it with the time and the visitor's address.",
+            "Owner: does a firewall or DDoS filter of your provider stand in front? Ask it with \
+                the time and the visitor's address.",
             "",
         ),
     ],
@@ -171,7 +180,8 @@ const PATH_NO_ROUTE: Pair = (
         ),
         Step::any(
             "router",
-            "Owner: is your prefix announced? Look your address up in a looking glass such as https://stat.ripe.net.",
+            "Owner: is your prefix announced? Look your address up in a looking glass such as \
+                https://stat.ripe.net.",
             "",
         ),
         Step::linux("router", "Own router: which route does it take?", "ip route get {host}"),
@@ -189,7 +199,8 @@ const PATH_DROPS: Pair = (
         ),
         Step::any(
             "router",
-            "Own router or firewall: does it allow {proto} {port} outbound, and the answers back in?",
+            "Own router or firewall: does it allow {proto} {port} outbound, and the answers back \
+                in?",
             "",
         ),
         Step::server(
@@ -208,7 +219,8 @@ const PATH_MTU: Pair = (
     &[
         Step::linux(
             "client",
-            "The largest packet that passes: lower 1472 until an answer comes (plus 28 is the path MTU).",
+            "The largest packet that passes: lower 1472 until an answer comes (plus 28 is the \
+                path MTU).",
             "ping -M do -s 1472 -c 3 {host}",
         ),
         Step::macos(
@@ -230,11 +242,13 @@ const PATH_MTU: Pair = (
         Step::linux(
             "router",
             "The same with iptables:",
-            "sudo iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
+            "sudo iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS \
+                --clamp-mss-to-pmtu",
         ),
         Step::any(
             "router",
-            "Let ICMP \"fragmentation needed\" (type 3 code 4) and ICMPv6 \"packet too big\" (type 2) pass every firewall.",
+            "Let ICMP \"fragmentation needed\" (type 3 code 4) and ICMPv6 \"packet too big\" \
+                (type 2) pass every firewall.",
             "",
         ),
         Step::server(

@@ -36,7 +36,8 @@ const CHAIN: Step = Step::linux(
 const DATES: Step = Step::linux(
     "client",
     "See for whom, by whom and until when the certificate is.",
-    "openssl s_client -connect {authority} -servername {host} < /dev/null 2> /dev/null | openssl x509 -noout -subject -issuer -dates -ext subjectAltName",
+    "openssl s_client -connect {authority} -servername {host} < /dev/null 2> /dev/null | openssl \
+        x509 -noout -subject -issuer -dates -ext subjectAltName",
 );
 const CURL_TLS: Step = Step::windows("See the certificate's complaint.", "curl.exe -v {origin}");
 const RELOAD: Step =
@@ -73,7 +74,8 @@ const NAME_MISSING: Pair = (
         Step::any("client", "Check the name for a typing error.", ""),
         Step::any(
             "dns",
-            "Create the record for {host} at your DNS provider: A with the server's IPv4 address, AAAA with its IPv6 address.",
+            "Create the record for {host} at your DNS provider: A with the server's IPv4 address, \
+                AAAA with its IPv6 address.",
             "",
         ),
         Step::any("dns", "The domain has expired or is on hold: renew it at the registrar.", ""),
@@ -113,7 +115,8 @@ const ZONE_BROKEN: Pair = (
     &[
         Step::any(
             "dns",
-            "DNSSEC: the DS record at the registrar must match a key of the zone. After moving to another DNS provider, remove or replace it.",
+            "DNSSEC: the DS record at the registrar must match a key of the zone. After moving to \
+                another DNS provider, remove or replace it.",
             "",
         ),
         Step::any("dns", "The name servers at the registrar must be those that hold the zone.", ""),
@@ -229,7 +232,8 @@ const CERTIFICATE: Pair = (
         Step::server("Does renewal work?", "sudo certbot renew --dry-run"),
         Step::any(
             "client",
-            "Only this network shows it? Then an inspecting proxy or antivirus may be in between: compare the issuer from elsewhere.",
+            "Only this network shows it? Then an inspecting proxy or antivirus may be in between: \
+                compare the issuer from elsewhere.",
             "",
         ),
     ],
@@ -260,7 +264,8 @@ const CERTIFICATE: Pair = (
             .when(When::Web),
         Step::any(
             "client",
-            "Do not click through the warning. A company's own authority is installed by its administrators.",
+            "Do not click through the warning. A company's own authority is installed by its \
+                administrators.",
             "",
         ),
     ],
@@ -271,7 +276,8 @@ const CONFIGURATION: Pair = (
         Step::linux(
             "client",
             "Which versions does it accept?",
-            "for v in tls1_2 tls1_3; do echo $v; openssl s_client -connect {authority} -servername {host} -$v < /dev/null 2>&1 | grep -E 'Protocol|Cipher|alert'; done",
+            "for v in tls1_2 tls1_3; do echo $v; openssl s_client -connect {authority} \
+                -servername {host} -$v < /dev/null 2>&1 | grep -E 'Protocol|Cipher|alert'; done",
         ),
         CHAIN,
         CURL_TLS,
@@ -309,7 +315,8 @@ const CONFIGURATION: Pair = (
         .when(When::NotWeb),
         Step::any(
             "client",
-            "Very old systems (Windows 7, Android 4, Java 7) need an update: they do not speak TLS 1.2 by default.",
+            "Very old systems (Windows 7, Android 4, Java 7) need an update: they do not speak \
+                TLS 1.2 by default.",
             "",
         ),
     ],
@@ -332,7 +339,8 @@ const CLIENT_CERTIFICATE: Pair = (
         Step::any("client", "Ask the server's owner for a certificate, and install it.", ""),
         Step::windows(
             "Install it (a .p12 or .pfx file).",
-            "Import-PfxCertificate -FilePath .\\client.pfx -CertStoreLocation Cert:\\CurrentUser\\My -Password (Read-Host -AsSecureString)",
+            "Import-PfxCertificate -FilePath .\\client.pfx -CertStoreLocation \
+                Cert:\\CurrentUser\\My -Password (Read-Host -AsSecureString)",
         ),
         Step::macos(
             "Install it.",
@@ -340,7 +348,8 @@ const CLIENT_CERTIFICATE: Pair = (
         ),
         Step::any(
             "browser",
-            "Firefox has a store of its own: Settings, Privacy & Security, Certificates, View Certificates, Your Certificates, Import.",
+            "Firefox has a store of its own: Settings, Privacy & Security, Certificates, View \
+                Certificates, Your Certificates, Import.",
             "",
         ),
         Step::server(

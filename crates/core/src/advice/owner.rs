@@ -1,5 +1,5 @@
-//! What the owner of a service can do, and how to make sure: services, backends, applications.
-//! Firewalls and machines are in `ground.rs`. The server is taken to run Linux.
+//! What the owner of a service can do, and how to make sure: services on a port.
+//! What lies behind them is in `backend.rs`, firewalls and machines in `ground.rs`. The server is taken to run Linux.
 
 use super::fill::{Step, When};
 use crate::cause::Cause as C;
@@ -45,14 +45,16 @@ pub(super) const TRY_WINDOWS: Step = Step::windows(
 )
 .when(When::Tcp);
 const FROM_INSIDE: Step = Step::server(
-    "Ask the service from the server itself. If that works, the fault lies between it and the world.",
+    "Ask the service from the server itself. If that works, the fault lies between it and the \
+        world.",
     "nc -vz -w 5 127.0.0.1 {port}",
 )
 .when(When::Tcp);
 const TIMED_REQUEST: Step = Step::linux(
     "client",
     "Where is the time spent? An empty `first byte` column means that the application is silent.",
-    "curl -sS -o /dev/null -m 30 -w 'connect %{time_connect} tls %{time_appconnect} first byte %{time_starttransfer} status %{http_code}\\n' {url}",
+    "curl -sS -o /dev/null -m 30 -w 'connect %{time_connect} tls %{time_appconnect} first byte \
+        %{time_starttransfer} status %{http_code}\\n' {url}",
 )
 .when(When::Http);
 const QUEUE: Step = Step::server(
@@ -63,8 +65,9 @@ const OVERFLOWS: Step = Step::server(
     "Do these counters grow? Then the kernel drops connections because the program is too slow.",
     "nstat -az TcpExtListenOverflows TcpExtListenDrops",
 );
-const NGINX_LOG: Step = Step::server(
-    "What does the web server say? (nginx; Apache: /var/log/apache2/error.log, on RHEL /var/log/httpd/error_log)",
+pub(super) const NGINX_LOG: Step = Step::server(
+    "What does the web server say? (nginx; Apache: /var/log/apache2/error.log, on RHEL \
+        /var/log/httpd/error_log)",
     "sudo tail -n 30 /var/log/nginx/error.log",
 )
 .when(When::Web);
@@ -82,9 +85,6 @@ pub(super) const fn steps(cause: C) -> (&'static [Step], &'static [Step]) {
         C::ServiceOverloaded => OVERLOADED,
         C::ServiceClosesConnections => CLOSES_CONNECTIONS,
         C::ServiceWrongProtocol => WRONG_PROTOCOL,
-        C::UpstreamDead => UPSTREAM_DEAD,
-        C::BalancerSomeBackends => SOME_BACKENDS,
-        C::AppError => APP_ERROR,
         _ => (&[], &[]),
     }
 }
@@ -108,7 +108,8 @@ const NOT_LISTENING: Pair = (
         ),
         Step::any(
             "client",
-            "As a visitor you cannot repair this. Tell the owner: \"{authority} refuses connections\".",
+            "As a visitor you cannot repair this. Tell the owner: \"{authority} refuses \
+                connections\".",
             "",
         ),
     ],
@@ -126,19 +127,26 @@ const LOOPBACK_ONLY: Pair = (
         TRY_WINDOWS,
     ],
     &[
-        Step::server("Let it listen on the public address: {listen}. Then restart it.", "sudo systemctl restart {unit}"),
+        Step::server(
+            "Let it listen on the public address: {listen}. Then restart \
+            it.",
+            "sudo systemctl restart {unit}",
+        ),
         CONFIG_CHECK,
         Step::server(
-            "With Docker: publish the port on all addresses, `{port}:{port}` instead of `127.0.0.1:{port}:{port}`, then",
+            "With Docker: publish the port on all addresses, `{port}:{port}` instead of \
+                `127.0.0.1:{port}:{port}`, then",
             "docker compose up -d",
         ),
         Step::server(
-            "A database or an admin page is often better left on loopback: reach it through SSH instead of opening it.",
+            "A database or an admin page is often better left on loopback: reach it through SSH \
+                instead of opening it.",
             "ssh -L {port}:127.0.0.1:{port} {host}",
         )
         .when(When::NotWeb),
         Step::server(
-            "Or put nginx in front: a server block with `proxy_pass http://127.0.0.1:{port};`, then",
+            "Or put nginx in front: a server block with `proxy_pass http://127.0.0.1:{port};`, \
+                then",
             "sudo nginx -t && sudo systemctl reload nginx",
         )
         .when(When::Http),
@@ -207,15 +215,26 @@ const WRONG_PORT: Pair = (
         .when(When::Tcp),
         Step::windows(
             "Try the usual neighbours.",
-            "80,443,8080,8443 | ForEach-Object { Test-NetConnection -ComputerName {host} -Port $_ -WarningAction SilentlyContinue | Select-Object RemotePort, TcpTestSucceeded }",
+            "80,443,8080,8443 | ForEach-Object { Test-NetConnection -ComputerName {host} -Port $_ \
+                -WarningAction SilentlyContinue | Select-Object RemotePort, TcpTestSucceeded }",
         )
         .when(When::Tcp),
     ],
     &[
-        Step::any("client", "Use the port on which the service answers; check the address for a typing error.", ""),
-        Step::server("Move the service to port {port}: {listen}. Then", "sudo systemctl restart {unit}"),
+        Step::any(
+            "client",
+            "Use the port on which the service answers; check the address for a \
+            typing error.",
+            "",
+        ),
         Step::server(
-            "With Docker: the left number of `ports:` is the one seen from outside, the right one must be the program's.",
+            "Move the service to port {port}: {listen}. Then",
+            "sudo systemctl restart \
+            {unit}",
+        ),
+        Step::server(
+            "With Docker: the left number of `ports:` is the one seen from outside, the right one \
+                must be the program's.",
             "docker compose config | grep -A 5 'ports:'",
         ),
     ],
@@ -246,7 +265,8 @@ const CRASH_LOOP: Pair = (
     &[
         Step::server(
             "Stop the restarts and start it once in view.",
-            "sudo systemctl stop {unit}; sudo systemctl start {unit}; sudo journalctl -u {unit} -n 50 --no-pager",
+            "sudo systemctl stop {unit}; sudo systemctl start {unit}; sudo journalctl -u {unit} \
+                -n 50 --no-pager",
         ),
         CONFIG_CHECK,
         Step::server(
@@ -275,7 +295,8 @@ const STOPPED_AFTER_DEPLOY: Pair = (
         ),
         Step::server(
             "What was changed last?",
-            "sudo find /etc -newermt '-1 day' -type f; grep -E ' (install|upgrade) ' /var/log/dpkg.log | tail",
+            "sudo find /etc -newermt '-1 day' -type f; grep -E ' (install|upgrade) ' \
+                /var/log/dpkg.log | tail",
         ),
     ],
     &[
@@ -297,13 +318,19 @@ const STOPPED_AFTER_DEPLOY: Pair = (
 const HUNG: Pair = (
     &[
         QUEUE,
-        Step::server("Is the process stopped (T), waiting for a disk (D) or busy (R)?", "ps -o pid,stat,etime,wchan:20,cmd -p \"$(sudo lsof -t -i {proto}:{port} -s TCP:LISTEN | paste -sd,)\"")
-            .when(When::Tcp),
+        Step::server(
+            "Is the process stopped (T), waiting for a disk (D) or busy \
+            (R)?",
+            "ps -o pid,stat,etime,wchan:20,cmd -p \"$(sudo lsof -t -i {proto}:{port} -s \
+            TCP:LISTEN | paste -sd,)\"",
+        )
+        .when(When::Tcp),
         UNIT_LOG,
         TIMED_REQUEST,
         Step::windows(
             "Where is the time spent?",
-            "curl.exe -sS -o NUL -m 30 -w 'connect %{time_connect} first byte %{time_starttransfer} status %{http_code}' {url}",
+            "curl.exe -sS -o NUL -m 30 -w 'connect %{time_connect} first byte \
+                %{time_starttransfer} status %{http_code}' {url}",
         )
         .when(When::Http),
     ],
@@ -311,8 +338,17 @@ const HUNG: Pair = (
         RESTART,
         Step::server("A stopped process (T) goes on with", "sudo systemctl kill -s CONT {unit}"),
         Step::server("With Docker:", "docker compose restart"),
-        Step::server("Before restarting, keep evidence of what it waits for.", "sudo ss -tnp state established; df -h; free -m"),
-        Step::any("server", "Give every call to a database or another service a timeout, and the supervisor a health check.", ""),
+        Step::server(
+            "Before restarting, keep evidence of what it waits for.",
+            "sudo ss -tnp \
+            state established; df -h; free -m",
+        ),
+        Step::any(
+            "server",
+            "Give every call to a database or another service a timeout, and the \
+            supervisor a health check.",
+            "",
+        ),
     ],
 );
 
@@ -321,16 +357,50 @@ const OVERLOADED: Pair = (
         OVERFLOWS,
         QUEUE,
         Step::server("Processor, memory, waiting for disks?", "uptime; vmstat 1 5"),
-        Step::server("Who connects most?", "ss -Htn state established 'sport = :{port}' | awk '{print $4}' | sed 's/:[0-9]*$//' | sort | uniq -c | sort -rn | head"),
+        Step::server(
+            "Who connects most?",
+            "ss -Htn state established 'sport = :{port}' | awk \
+            '{print $4}' | sed 's/:[0-9]*$//' | sort | uniq -c | sort -rn | head",
+        ),
         TIMED_REQUEST,
     ],
     &[
-        Step::server("More workers: worker_connections and worker_processes in nginx, MaxRequestWorkers in Apache, maxconn in HAProxy. Then", "sudo nginx -t && sudo systemctl reload nginx").when(When::Web),
-        Step::server("A longer accept queue: the program's own backlog counts too (`listen … backlog=4096` in nginx).", "sudo sysctl -w net.core.somaxconn=4096"),
-        Step::server("More descriptors: LimitNOFILE=65536 under [Service], then restart.", "sudo systemctl edit {unit}"),
-        Step::server("Too many connections: raise max_connections or put PgBouncer in front.", "sudo -u postgres psql -c 'show max_connections' -c 'select count(*) from pg_stat_activity'").when(When::Postgres),
-        Step::server("Too many connections:", "sudo mysql -e \"show variables like 'max_connections'; show status like 'Threads_connected'\"").when(When::Mysql),
-        Step::any("server", "Limit the greediest clients, cache what is asked most, or add a machine.", ""),
+        Step::server(
+            "More workers: worker_connections and worker_processes in nginx, \
+            MaxRequestWorkers in Apache, maxconn in HAProxy. Then",
+            "sudo nginx -t && sudo \
+            systemctl reload nginx",
+        )
+        .when(When::Web),
+        Step::server(
+            "A longer accept queue: the program's own backlog counts too (`listen … \
+            backlog=4096` in nginx).",
+            "sudo sysctl -w net.core.somaxconn=4096",
+        ),
+        Step::server(
+            "More descriptors: LimitNOFILE=65536 under [Service], then \
+            restart.",
+            "sudo systemctl edit {unit}",
+        ),
+        Step::server(
+            "Too many connections: raise max_connections or put PgBouncer in \
+            front.",
+            "sudo -u postgres psql -c 'show max_connections' -c 'select count(*) from \
+            pg_stat_activity'",
+        )
+        .when(When::Postgres),
+        Step::server(
+            "Too many connections:",
+            "sudo mysql -e \"show variables like \
+            'max_connections'; show status like 'Threads_connected'\"",
+        )
+        .when(When::Mysql),
+        Step::any(
+            "server",
+            "Limit the greediest clients, cache what is asked most, or add a \
+            machine.",
+            "",
+        ),
     ],
 );
 
@@ -338,150 +408,138 @@ const CLOSES_CONNECTIONS: Pair = (
     &[
         UNIT_LOG,
         NGINX_LOG,
-        Step::linux("client", "Watch the conversation: which is the last line before it is closed?", "curl -v -m 15 {url}").when(When::Http),
-        Step::linux("client", "Watch the conversation: which is the last line before it is closed?", "nc -v -w 5 {host} {port}").when(When::TcpNotHttp),
-        Step::server("Did a worker crash?", "sudo journalctl -k --no-pager | grep -iE 'segfault|oom-kill'; coredumpctl list"),
-        Step::linux("client", "Watch the conversation: which is the last line before it is closed?", "ssh -v -p {port} {host}").when(When::Ssh),
+        Step::linux(
+            "client",
+            "Watch the conversation: which is the last line before it is \
+            closed?",
+            "curl -v -m 15 {url}",
+        )
+        .when(When::Http),
+        Step::linux(
+            "client",
+            "Watch the conversation: which is the last line before it is \
+            closed?",
+            "nc -v -w 5 {host} {port}",
+        )
+        .when(When::TcpNotHttp),
+        Step::server(
+            "Did a worker crash?",
+            "sudo journalctl -k --no-pager | grep -iE \
+            'segfault|oom-kill'; coredumpctl list",
+        ),
+        Step::linux(
+            "client",
+            "Watch the conversation: which is the last line before it is \
+            closed?",
+            "ssh -v -p {port} {host}",
+        )
+        .when(When::Ssh),
     ],
     &[
         RESTART,
-        Step::server("Does the listener expect the PROXY protocol (nginx `listen … proxy_protocol`, HAProxy `accept-proxy`) from clients that do not send it?", "sudo nginx -T | grep -n proxy_protocol").when(When::Web),
-        Step::server("Are clients refused by address or number (fail2ban, MaxStartups, hosts.deny)?", "sudo fail2ban-client status; sudo sshd -T | grep -i maxstartups").when(When::Ssh),
-        Step::server("Is the client's address allowed in pg_hba.conf, and are connections left?", "sudo -u postgres psql -c 'table pg_hba_file_rules'").when(When::Postgres),
-        Step::server("Redis in protected mode closes connections from outside: set a password and `protected-mode no`, or keep it private.", "redis-cli config get protected-mode").when(When::Redis),
-        Step::server("`Host is blocked because of many connection errors`:", "sudo mysqladmin flush-hosts").when(When::Mysql),
-        Step::any("server", "A device in front may do it as well (balancer, intrusion prevention): compare a request from the server to itself.", ""),
+        Step::server(
+            "Does the listener expect the PROXY protocol (nginx `listen … \
+            proxy_protocol`, HAProxy `accept-proxy`) from clients that do not send \
+            it?",
+            "sudo nginx -T | grep -n proxy_protocol",
+        )
+        .when(When::Web),
+        Step::server(
+            "Are clients refused by address or number (fail2ban, MaxStartups, \
+            hosts.deny)?",
+            "sudo fail2ban-client status; sudo sshd -T | grep -i \
+            maxstartups",
+        )
+        .when(When::Ssh),
+        Step::server(
+            "Is the client's address allowed in pg_hba.conf, and are connections \
+            left?",
+            "sudo -u postgres psql -c 'table pg_hba_file_rules'",
+        )
+        .when(When::Postgres),
+        Step::server(
+            "Redis in protected mode closes connections from outside: set a password and \
+            `protected-mode no`, or keep it private.",
+            "redis-cli config get \
+            protected-mode",
+        )
+        .when(When::Redis),
+        Step::server(
+            "`Host is blocked because of many connection errors`:",
+            "sudo mysqladmin \
+            flush-hosts",
+        )
+        .when(When::Mysql),
+        Step::any(
+            "server",
+            "A device in front may do it as well (balancer, intrusion \
+            prevention): compare a request from the server to itself.",
+            "",
+        ),
     ],
 );
 
 const WRONG_PROTOCOL: Pair = (
     &[
-        Step::linux("client", "What does the port say by itself?", "nc -v -w 5 {host} {port} < /dev/null").when(When::Tcp),
-        Step::linux("client", "Does it speak TLS?", "openssl s_client -connect {authority} < /dev/null").when(When::Tcp),
-        Step::linux("client", "Does it speak plain HTTP?", "curl -sv -m 10 http://{authority}/").when(When::Web),
-        Step::windows("Does it speak plain HTTP?", "curl.exe -sv -m 10 http://{authority}/").when(When::Web),
+        Step::linux(
+            "client",
+            "What does the port say by itself?",
+            "nc -v -w 5 {host} {port} < \
+            /dev/null",
+        )
+        .when(When::Tcp),
+        Step::linux(
+            "client",
+            "Does it speak TLS?",
+            "openssl s_client -connect {authority} < \
+            /dev/null",
+        )
+        .when(When::Tcp),
+        Step::linux(
+            "client",
+            "Does it speak plain HTTP?",
+            "curl -sv -m 10 \
+            http://{authority}/",
+        )
+        .when(When::Web),
+        Step::windows(
+            "Does it speak plain HTTP?",
+            "curl.exe -sv -m 10 \
+            http://{authority}/",
+        )
+        .when(When::Web),
         LISTENERS,
     ],
     &[
-        Step::any("client", "Use the scheme that fits the port: https:// for 443 and 8443, http:// for 80 and 8080.", ""),
-        Step::server("nginx: TLS needs the word ssl, `listen {port} ssl;`, and a certificate.", "sudo nginx -T | grep -n 'listen '").when(When::Web),
-        Step::server("Apache: `SSLEngine on` inside the virtual host of this port.", "sudo apachectl -S").when(When::Web),
-        Step::server("HAProxy: `bind :{port} ssl crt FILE` for TLS; `server … ssl` only if the backend speaks TLS.", "grep -nE 'bind|server ' /etc/haproxy/haproxy.cfg").when(When::Web),
-        Step::server("Another program has the port? Move one of the two.", "sudo ss -tlnp 'sport = :{port}'"),
-    ],
-);
-
-const UPSTREAM_DEAD: Pair = (
-    &[
-        Step::server(
-            "nginx names the backend and the reason.",
-            "sudo grep -E 'upstream|connect\\(\\) failed' /var/log/nginx/error.log | tail -n 20",
-        ),
-        Step::server(
-            "Where does the proxy send the requests?",
-            "sudo nginx -T | grep -nE 'proxy_pass|fastcgi_pass|upstream|server '",
-        ),
-        Step::server(
-            "Is that backend listening? Look for its port or socket.",
-            "sudo ss -tlnp; sudo ss -xlp",
-        ),
-        Step::server(
-            "HAProxy: which backend servers are DOWN?",
-            "echo 'show stat' | sudo socat stdio /run/haproxy/admin.sock | cut -d, -f1,2,18,37",
-        ),
-        Step::server(
-            "Apache: the proxy's messages.",
-            "sudo grep -E 'proxy:|AH0' /var/log/apache2/error.log | tail -n 20",
-        ),
-        Step::linux("client", "Whose error page is it?", "curl -sS -m 30 -i {url} | head -n 20")
-            .when(When::Http),
-        Step::server(
-            "With Docker: are the application's containers up and healthy?",
-            "docker compose ps --all",
-        ),
-    ],
-    &[
-        Step::server(
-            "Start the application behind the proxy (put its unit's name in).",
-            "sudo systemctl restart APPLICATION && sudo journalctl -u APPLICATION -n 50 --no-pager",
-        ),
-        Step::server("With Docker:", "docker compose up -d && docker compose logs --tail 50"),
-        Step::server(
-            "PHP: restart the process manager; the socket in fastcgi_pass must be the pool's `listen`.",
-            "sudo systemctl restart 'php*-fpm'",
-        ),
-        Step::server(
-            "The backend's address changed? nginx looks names up only when it starts.",
-            "sudo nginx -t && sudo systemctl reload nginx",
-        ),
-        Step::server(
-            "On RHEL, SELinux forbids nginx and Apache to connect to backends until it is told otherwise.",
-            "sudo setsebool -P httpd_can_network_connect 1",
-        ),
-        Step::server(
-            "504: the backend is slow. Raise proxy_read_timeout only after its log is understood.",
-            "sudo journalctl -u APPLICATION -n 100 --no-pager",
-        ),
-    ],
-);
-
-const SOME_BACKENDS: Pair = (
-    &[
-        Step::linux("client", "Which addresses are there?", "dig +short {host} A {host} AAAA").when(When::Name),
-        Step::linux("client", "Knock at each of them.", "for a in $(dig +short {host} A); do nc -vz -w 5 \"$a\" {port}; done").when(When::Name),
-        Step::macos("Knock at each of them.", "for a in $(dig +short {host} A); do nc -vz -G 5 \"$a\" {port}; done").when(When::Name),
-        Step::windows("Knock at each of them.", "(Resolve-DnsName {host} -Type A).IPAddress | ForEach-Object { Test-NetConnection -ComputerName $_ -Port {port} | Select-Object RemoteAddress, TcpTestSucceeded }").when(When::Name),
-        Step::linux("client", "One address, many backends: how many of 20 requests fail?", "for i in $(seq 20); do curl -s -o /dev/null -m 5 -w '%{http_code}\\n' {url}; done | sort | uniq -c").when(When::Http),
-        Step::server("HAProxy: which servers are DOWN?", "echo 'show stat' | sudo socat stdio /run/haproxy/admin.sock | cut -d, -f1,2,18,37"),
-    ],
-    &[
-        Step::any("dns", "Take the failing address out of DNS until its machine works again.", ""),
-        Step::server("On the failing machine: start the service.", "sudo systemctl enable --now {unit}"),
-        Step::server("On the balancer: take the failing backend out and switch on health checks (HAProxy `check`, nginx `max_fails`).", "sudo nginx -t && sudo systemctl reload nginx"),
-        Step::any("client", "Until then, trying again often reaches a working one.", ""),
-    ],
-);
-
-const APP_ERROR: Pair = (
-    &[
-        Step::linux(
+        Step::any(
             "client",
-            "See the status, the headers and the beginning of the answer.",
-            "curl -sS -m 30 -i {url} | head -n 40",
-        )
-        .when(When::Http),
-        Step::windows("See the status and the headers.", "curl.exe -sS -m 30 -i {url}")
-            .when(When::Http),
-        NGINX_LOG,
+            "Use the scheme that fits the port: https:// for 443 and 8443, \
+            http:// for 80 and 8080.",
+            "",
+        ),
         Step::server(
-            "What does the application say? (put its unit's name in)",
-            "sudo journalctl -u APPLICATION -n 100 --no-pager",
+            "nginx: TLS needs the word ssl, `listen {port} ssl;`, and a \
+            certificate.",
+            "sudo nginx -T | grep -n 'listen '",
         )
         .when(When::Web),
-        UNIT_LOG.when(When::NotWeb),
-        Step::server("With Docker:", "docker compose logs --tail 100"),
-        Step::server("Disk full, or no memory left?", "df -h; df -i; free -m"),
-    ],
-    &[
         Step::server(
-            "Restart the application once its log is saved.",
-            "sudo systemctl restart APPLICATION",
-        ),
-        Step::any("server", "Went wrong with the last release: go back to the one before.", ""),
-        Step::server(
-            "Disk full: find what grew.",
-            "sudo du -xh --max-depth=2 /var | sort -h | tail",
-        ),
-        Step::any(
-            "server",
-            "Check what the application needs: database, cache, secrets, other services.",
-            "",
-        ),
-        Step::any(
-            "client",
-            "A 4xx status is about the request: check address, rights and method.",
-            "",
+            "Apache: `SSLEngine on` inside the virtual host of this \
+            port.",
+            "sudo apachectl -S",
         )
-        .when(When::Http),
+        .when(When::Web),
+        Step::server(
+            "HAProxy: `bind :{port} ssl crt FILE` for TLS; `server … ssl` only if the \
+            backend speaks TLS.",
+            "grep -nE 'bind|server ' \
+            /etc/haproxy/haproxy.cfg",
+        )
+        .when(When::Web),
+        Step::server(
+            "Another program has the port? Move one of the two.",
+            "sudo ss -tlnp 'sport \
+            = :{port}'",
+        ),
     ],
 );

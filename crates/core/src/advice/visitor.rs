@@ -10,7 +10,8 @@ const RULES_LINUX: Step = Step::linux(
 );
 const RULES_WINDOWS: Step = Step::windows(
     "Rules that block outgoing connections.",
-    "Get-NetFirewallRule -Direction Outbound -Action Block -Enabled True | Format-Table DisplayName, Profile",
+    "Get-NetFirewallRule -Direction Outbound -Action Block -Enabled True | Format-Table \
+        DisplayName, Profile",
 );
 const RULES_MACOS: Step =
     Step::macos("Rules of the packet filter.", "sudo pfctl -s info | head -n 1; sudo pfctl -sr");
@@ -68,7 +69,8 @@ const FIREWALL: Pair = (
         Step::linux("client", "ufw:", "sudo ufw allow out {port}/{proto}"),
         Step::linux(
             "client",
-            "nftables: find the rule's handle in the output chain, then delete it (table and chain as in your ruleset).",
+            "nftables: find the rule's handle in the output chain, then delete it (table and \
+                chain as in your ruleset).",
             "sudo nft -a list ruleset | grep -n -B 5 -A 5 'hook output'",
         ),
         Step::linux(
@@ -77,16 +79,20 @@ const FIREWALL: Pair = (
             "sudo iptables -I OUTPUT -p {proto} --dport {port} -j ACCEPT",
         ),
         Step::windows(
-            "Allow the port (as administrator), and look for the rule that blocks it: blocking wins.",
-            "New-NetFirewallRule -DisplayName 'Allow port {port} out' -Direction Outbound -Protocol {proto} -RemotePort {port} -Action Allow",
+            "Allow the port (as administrator), and look for the rule that blocks it: blocking \
+                wins.",
+            "New-NetFirewallRule -DisplayName 'Allow port {port} out' -Direction Outbound \
+                -Protocol {proto} -RemotePort {port} -Action Allow",
         ),
         Step::macos(
-            "Allow local network access for the program under Privacy & Security; look for third-party filters.",
+            "Allow local network access for the program under Privacy & Security; look for \
+                third-party filters.",
             "systemextensionsctl list",
         ),
         Step::any(
             "client",
-            "Antivirus, Little Snitch, LuLu and company agents have rules of their own: look there.",
+            "Antivirus, Little Snitch, LuLu and company agents have rules of their own: look \
+                there.",
             "",
         ),
     ],
@@ -112,7 +118,8 @@ const ROUTE: Pair = (
         ),
         Step::any(
             "client",
-            "Only IPv6 affected: your network has no IPv6, although the machine believes so. IPv4 works; a router restart often helps.",
+            "Only IPv6 affected: your network has no IPv6, although the machine believes so. IPv4 \
+                works; a router restart often helps.",
             "",
         ),
         Step::any(
@@ -129,7 +136,9 @@ const PROXY: Pair = (
         Step::macos("Which proxy is set?", "scutil --proxy; env | grep -i _proxy"),
         Step::windows(
             "Which proxy is set?",
-            "netsh winhttp show proxy; Get-ItemProperty 'HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings' | Select-Object ProxyEnable, ProxyServer, AutoConfigURL; Get-ChildItem Env:*_proxy",
+            "netsh winhttp show proxy; Get-ItemProperty \
+                'HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings' | \
+                Select-Object ProxyEnable, ProxyServer, AutoConfigURL; Get-ChildItem Env:*_proxy",
         ),
         Step::linux(
             "client",
@@ -161,16 +170,19 @@ const PROXY: Pair = (
         ),
         Step::macos(
             "Switch it off (put your network service in for Wi-Fi).",
-            "networksetup -setwebproxystate Wi-Fi off; networksetup -setsecurewebproxystate Wi-Fi off",
+            "networksetup -setwebproxystate Wi-Fi off; networksetup -setsecurewebproxystate Wi-Fi \
+                off",
         ),
         Step::windows(
             "Switch it off for this user, and for system services.",
-            "Set-ItemProperty 'HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings' ProxyEnable 0; netsh winhttp reset proxy",
+            "Set-ItemProperty 'HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet \
+                Settings' ProxyEnable 0; netsh winhttp reset proxy",
         ),
         Step::any("browser", "Firefox has settings of its own: Settings, Network Settings.", ""),
         Step::any(
             "client",
-            "407: store user name and password for the proxy, or ask its administrator. Other errors: ask whether {host} is allowed.",
+            "407: store user name and password for the proxy, or ask its administrator. Other \
+                errors: ask whether {host} is allowed.",
             "",
         ),
     ],
@@ -190,7 +202,8 @@ const VPN: Pair = (
         ),
         Step::windows(
             "Is there a tunnel, and does the way lead through it?",
-            "Get-VpnConnection; Get-NetAdapter | Where-Object Status -eq Up; Test-NetConnection -ComputerName {host} -DiagnoseRouting",
+            "Get-VpnConnection; Get-NetAdapter | Where-Object Status -eq Up; Test-NetConnection \
+                -ComputerName {host} -DiagnoseRouting",
         ),
         Step::any(
             "client",
@@ -207,7 +220,8 @@ const VPN: Pair = (
         Step::linux("client", "WireGuard:", "sudo wg-quick down wg0"),
         Step::windows(
             "Windows' own VPN: list and disconnect.",
-            "Get-VpnConnection | Where-Object ConnectionStatus -eq Connected | ForEach-Object { rasdial.exe $_.Name /disconnect }",
+            "Get-VpnConnection | Where-Object ConnectionStatus -eq Connected | ForEach-Object { \
+                rasdial.exe $_.Name /disconnect }",
         ),
         Step::linux(
             "client",
@@ -228,7 +242,8 @@ const HOSTS_FILE: Pair = (
         Step::macos("Does the file name the host?", "grep -n -F -- {host} /etc/hosts"),
         Step::windows(
             "Does the file name the host?",
-            "Select-String -SimpleMatch -Pattern {host} -Path \"$env:SystemRoot\\System32\\drivers\\etc\\hosts\"",
+            "Select-String -SimpleMatch -Pattern {host} -Path \
+                \"$env:SystemRoot\\System32\\drivers\\etc\\hosts\"",
         ),
         Step::linux("client", "What does DNS say?", "dig +short {host}").when(When::Name),
     ],
@@ -240,7 +255,8 @@ const HOSTS_FILE: Pair = (
         ),
         Step::windows(
             "Remove the line (the editor is started as administrator), then Clear-DnsClientCache.",
-            "Start-Process notepad.exe -Verb RunAs -ArgumentList \"$env:SystemRoot\\System32\\drivers\\etc\\hosts\"",
+            "Start-Process notepad.exe -Verb RunAs -ArgumentList \
+                \"$env:SystemRoot\\System32\\drivers\\etc\\hosts\"",
         ),
         Step::any(
             "client",
@@ -317,7 +333,8 @@ const UNSAFE_PORT: Pair = (
         ),
         Step::any(
             "browser",
-            "For yourself only: Firefox about:config, network.security.ports.banned.override = {port}.",
+            "For yourself only: Firefox about:config, network.security.ports.banned.override = \
+                {port}.",
             "",
         ),
         Step::any(
@@ -352,7 +369,8 @@ const CLOCK: Pair = (
         ),
         Step::any(
             "client",
-            "The time zone must be right too. An old machine that forgets the time needs a new battery.",
+            "The time zone must be right too. An old machine that forgets the time needs a new \
+                battery.",
             "",
         ),
     ],
@@ -373,7 +391,8 @@ const EXHAUSTED: Pair = (
         Step::linux(
             "client",
             "Descriptors: who has most?",
-            "for p in /proc/[0-9]*; do echo \"$(sudo ls $p/fd 2> /dev/null | wc -l) $(cat $p/comm)\"; done | sort -rn | head -n 5",
+            "for p in /proc/[0-9]*; do echo \"$(sudo ls $p/fd 2> /dev/null | wc -l) $(cat \
+                $p/comm)\"; done | sort -rn | head -n 5",
         ),
         Step::macos(
             "How many sockets in which state?",
@@ -387,7 +406,8 @@ const EXHAUSTED: Pair = (
     &[
         Step::any(
             "client",
-            "Let the program reuse connections (keep-alive, a pool) instead of opening one for each request.",
+            "Let the program reuse connections (keep-alive, a pool) instead of opening one for \
+                each request.",
             "",
         ),
         Step::linux(
