@@ -162,21 +162,3 @@ pub fn confirm(cause: Cause, target: &Target) -> Vec<Instruction> {
 pub fn fix(cause: Cause, target: &Target) -> Vec<Instruction> {
     fill::instructions(steps(cause).1, target)
 }
-
-/// What happened, as the beginning of a sentence.
-#[must_use]
-pub fn headline(failure: crate::failure::Failure, target: &Target) -> String {
-    format!("{} {failure}", target.authority())
-}
-
-/// Why, as a clause.
-#[must_use]
-pub fn sentence(cause: Cause, _target: &Target) -> String {
-    cause.to_string()
-}
-
-/// Who has to act.
-#[must_use]
-pub fn act(_cause: Cause, side: crate::cause::Side, _target: &Target) -> String {
-    format!("{side} has to act.")
-}

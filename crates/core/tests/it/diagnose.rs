@@ -55,7 +55,7 @@ fn complete(scenario: &mut Map<String, Value>) {
             None => Observation::judge(&judged),
         };
         if let Some(lookup) = observation.get_mut("lookup") {
-            fill(lookup, json!({"name": "shop.test", "elapsed_ms": 3.1, "source": "dns"}));
+            fill(lookup, &json!({"name": "shop.test", "elapsed_ms": 3.1, "source": "dns"}));
         }
         let mut defaults = json!({
             "at": format!("2026-11-23T12:00:0{i}Z"), "elapsed_ms": 12.0, "state": state,
@@ -64,17 +64,17 @@ fn complete(scenario: &mut Map<String, Value>) {
             defaults["failure"] = json!(failure);
         }
         let mut value = Value::Object(std::mem::take(observation));
-        fill(&mut value, defaults);
+        fill(&mut value, &defaults);
         *observation = value.as_object().unwrap().clone();
     }
     for list in ["neighbours", "name_servers"] {
         for entry in scenario.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            fill(entry, json!({"elapsed_ms": 10.2}));
+            fill(entry, &json!({"elapsed_ms": 10.2}));
         }
     }
 }
 
-fn fill(value: &mut Value, defaults: Value) {
+fn fill(value: &mut Value, defaults: &Value) {
     let object = value.as_object_mut().unwrap();
     for (key, default) in defaults.as_object().unwrap() {
         object.entry(key.clone()).or_insert(default.clone());

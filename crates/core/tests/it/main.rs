@@ -1,4 +1,5 @@
 //! Integration tests of `whydown-core`: one binary, so that an edit links once.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod diagnose;
 mod incident;
