@@ -45,7 +45,7 @@ fn complete(scenario: &mut Map<String, Value>) {
         for attempt in attempts.as_array_mut().unwrap() {
             fill(
                 attempt,
-                json!({"port": 80, "offset_ms": 0.0, "elapsed_ms": 10.4, "step": "connect"}),
+                &json!({"port": 80, "offset_ms": 0.0, "elapsed_ms": 10.4, "step": "connect"}),
             );
         }
         let judged: Vec<Attempt> = serde_json::from_value(attempts.clone()).unwrap();
