@@ -65,11 +65,11 @@ impl Watch {
         let now = observations.last().unwrap().at;
         let evidence = Evidence { observations: observations.clone(), ..Evidence::default() };
         let diagnosis = Box::new(diagnose(&target, &evidence));
-        self.input(Input::Report { location: location.into(), observations, diagnosis }, now)
+        self.input(&Input::Report { location: location.into(), observations, diagnosis }, now)
     }
 
-    fn input(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
-        let (standing, effects) = step(&self.policy, "shop", &self.standing, &input, now);
+    fn input(&mut self, input: &Input, now: Timestamp) -> Vec<Effect> {
+        let (standing, effects) = step(&self.policy, "shop", &self.standing, input, now);
         self.standing = standing;
         for effect in &effects {
             self.told.push(match effect {
@@ -148,10 +148,10 @@ fn own_trouble_neither_opens_nor_ends_anything() {
 #[test]
 fn acknowledging_happens_once_and_keeps_the_incident_open() {
     let mut watch = Watch::new(0);
-    watch.input(Input::Acknowledge { by: "ada".into() }, at(0));
+    watch.input(&Input::Acknowledge { by: "ada".into() }, at(0));
     watch.here([fails(1)]);
-    watch.input(Input::Acknowledge { by: "ada".into() }, at(2));
-    watch.input(Input::Acknowledge { by: "bob".into() }, at(3));
+    watch.input(&Input::Acknowledge { by: "ada".into() }, at(2));
+    watch.input(&Input::Acknowledge { by: "bob".into() }, at(3));
     assert_eq!(watch.told, ["opened", "acknowledged"]);
     let incident = watch.standing.incident.clone().unwrap();
     assert_eq!(incident.phase, Phase::Acknowledged);
@@ -187,10 +187,10 @@ fn a_flapping_monitor_is_one_incident_until_it_has_been_calm() {
 fn retiring_a_monitor_ends_its_incident() {
     let mut watch = Watch::new(0);
     watch.here([fails(0)]);
-    let effects = watch.input(Input::Retire { reason: "paused".into() }, at(5));
+    let effects = watch.input(&Input::Retire { reason: "paused".into() }, at(5));
     assert!(matches!(&effects[..], [Effect::Resolved(i)] if i.ended_by.is_some()));
     assert!(watch.standing.incident.is_none());
-    assert!(watch.input(Input::Retire { reason: "removed".into() }, at(6)).is_empty());
+    assert!(watch.input(&Input::Retire { reason: "removed".into() }, at(6)).is_empty());
 }
 
 #[test]
@@ -260,8 +260,8 @@ fn live(seed: u64) {
         }
         let second = tick * 10;
         let effects = match chance.below(40) {
-            0 => watch.input(Input::Acknowledge { by: "ada".into() }, at(second)),
-            1 => watch.input(Input::Retire { reason: "paused".into() }, at(second)),
+            0 => watch.input(&Input::Acknowledge { by: "ada".into() }, at(second)),
+            1 => watch.input(&Input::Retire { reason: "paused".into() }, at(second)),
             _ => {
                 let place = format!("p{}", chance.below(places));
                 let observation = match chance.below(10) {

@@ -3,6 +3,7 @@
 
 mod diagnose;
 mod incident;
+mod knocks;
 mod notice;
 mod scope;
 mod target;
