@@ -40,6 +40,17 @@ CREATE TABLE batches (
 );
 CREATE INDEX batches_by_time ON batches (to_ms, id);
 
+-- The same observations after their hour has ended, sorted by monitor, so that a search reads
+-- only what it shows.
+CREATE TABLE blocks (
+    monitor_id BIGINT NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
+    hour_ms BIGINT NOT NULL,
+    observations BIGINT NOT NULL,
+    body BYTEA NOT NULL,
+    PRIMARY KEY (monitor_id, hour_ms)
+);
+CREATE INDEX blocks_by_time ON blocks (hour_ms);
+
 -- Counts per monitor and span of time (5 minutes, 1 hour, 1 day).
 CREATE TABLE rollups (
     monitor_id BIGINT NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,

@@ -4,17 +4,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use whydown_core::diagnosis::Diagnosis;
 use whydown_core::incident::{Incident, Standing};
 use whydown_core::monitor::Monitor;
-use whydown_core::observation::{Observation, State};
+use whydown_core::observation::Observation;
 use whydown_core::target::Target;
 
+use crate::board::Board;
+pub use crate::board::Sample;
 use crate::channel::Channel;
 use crate::config::{Config, Problem};
-use crate::store::Store;
+use crate::engine::{Edit, Event};
+pub use crate::health::Health;
+use crate::health::HealthBoard;
+use crate::notify::Notifier;
+use crate::probing::Prober;
+use crate::roster::Roster;
+pub use crate::roster::{ChannelEntry, Entry, Origin};
+use crate::store::{Store, StoreError};
 
 /// The running server as pages and API see it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,63 +31,19 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    config: Arc<Config>,
-    live: broadcast::Sender<Live>,
+    seen: Seen,
+    events: mpsc::Sender<Event>,
+    prober: Prober,
+    notifier: Notifier,
 }
 
-/// Where a monitor or channel is defined, and so where it can be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// In the configuration file: read-only here.
-    File,
-    /// In the pages or by the API.
-    Api,
-}
-
-/// A monitor and where it is defined.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// The monitor. Its request may hold secrets: show [`shown`](Self::shown) instead.
-    pub monitor: Monitor,
-    /// Where it is defined.
-    pub origin: Origin,
-}
-
-impl Entry {
-    /// The monitor without request secrets: header values and body are masked.
-    #[must_use]
-    pub fn shown(&self) -> Monitor {
-        let mut monitor = self.monitor.clone();
-        for value in monitor.request.headers.values_mut() {
-            crate::secret::MASK.clone_into(value);
-        }
-        if let Some(body) = &mut monitor.request.body {
-            crate::secret::MASK.clone_into(body);
-        }
-        monitor
-    }
-}
-
-/// A channel and where it is defined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ChannelEntry {
-    /// The channel.
-    #[serde(flatten)]
-    pub channel: Channel,
-    /// Where it is defined.
-    pub origin: Origin,
-}
-
-/// One check in a few bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Start of the check.
-    pub at: Timestamp,
-    /// How long it took, in microseconds.
-    pub elapsed_us: u32,
-    /// What came of it.
-    pub state: State,
+/// What the engine publishes.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) board: Arc<Board>,
+    pub(crate) health: Arc<HealthBoard>,
+    pub(crate) roster: watch::Receiver<Arc<Roster>>,
+    pub(crate) live: broadcast::Sender<Live>,
 }
 
 /// A monitor as pages show it.
@@ -147,7 +111,7 @@ pub enum EditError {
     #[error("incident {0} is not open")]
     NotOpen(String),
     /// Values that can't be.
-    #[error("{}", problems_text(.0))]
+    #[error("{}", crate::config::listed(.0))]
     Invalid(Vec<Problem>),
     /// A test message was not delivered; the text says why.
     #[error("{0}")]
@@ -157,25 +121,39 @@ pub enum EditError {
     Unavailable(String),
 }
 
-fn problems_text(problems: &[Problem]) -> String {
-    let lines: Vec<String> =
-        problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect();
-    lines.join("; ")
+impl EditError {
+    pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
+        Self::NotFound { what, name: name.to_owned() }
+    }
+
+    pub(crate) fn name_taken(what: &'static str, name: &str) -> Self {
+        Self::NameTaken { what, name: name.to_owned() }
+    }
+
+    pub(crate) fn read_only(what: &'static str, name: &str, file: PathBuf) -> Self {
+        Self::ReadOnly { what, name: name.to_owned(), file }
+    }
+
+    pub(crate) fn unavailable(error: &StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
-/// How the server itself does. Every list is empty when all is well.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Health {
-    /// Why nothing can be stored at the moment, and what is waiting.
-    pub storage: Option<String>,
-    /// Why the configuration file on disk is not the one in force.
-    pub config: Option<String>,
+impl From<StoreError> for EditError {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(&error)
+    }
 }
 
 impl App {
-    pub(crate) fn new(store: Store, config: Config) -> Self {
-        let (live, _) = broadcast::channel(1_024);
-        Self(Arc::new(Inner { store, config: Arc::new(config), live }))
+    pub(crate) fn new(
+        store: Store,
+        seen: Seen,
+        events: mpsc::Sender<Event>,
+        prober: Prober,
+        notifier: Notifier,
+    ) -> Self {
+        Self(Arc::new(Inner { store, seen, events, prober, notifier }))
     }
 
     /// The store.
@@ -187,44 +165,53 @@ impl App {
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.0.config)
+        Arc::clone(&self.roster().config)
     }
 
     /// How the server itself does.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::default()
+        self.0.seen.health.get()
     }
 
     /// Every monitor, by name.
     #[must_use]
     pub fn monitors(&self) -> Arc<Vec<Arc<Entry>>> {
-        Arc::default()
+        Arc::clone(&self.roster().entries)
     }
 
     /// Every channel, by name.
     #[must_use]
     pub fn channels(&self) -> Arc<Vec<ChannelEntry>> {
-        Arc::default()
+        Arc::clone(&self.roster().channels)
     }
 
     /// One monitor's status.
     #[must_use]
     pub fn status(&self, name: &str) -> Option<MonitorStatus> {
-        let _ = name;
-        None
+        Some(self.status_of(self.roster().entry(name)?))
     }
 
     /// Every monitor's status, by name.
     #[must_use]
     pub fn statuses(&self) -> Vec<MonitorStatus> {
-        Vec::new()
+        self.roster().entries.iter().map(|entry| self.status_of(entry)).collect()
+    }
+
+    fn status_of(&self, entry: &Arc<Entry>) -> MonitorStatus {
+        let shown = self.0.seen.board.get(&entry.monitor.name).unwrap_or_default();
+        MonitorStatus {
+            entry: Arc::clone(entry),
+            last: shown.newest().cloned(),
+            standing: shown.standing,
+            recent: shown.recent.into(),
+        }
     }
 
     /// From now on, what changes. A receiver that lags should render everything again.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Live> {
-        self.0.live.subscribe()
+        self.0.seen.live.subscribe()
     }
 
     /// Adds a monitor, as [`config::monitor`](crate::config::monitor) makes it.
@@ -232,8 +219,10 @@ impl App {
     /// # Errors
     /// `NameTaken`, `Invalid`, `Unavailable`.
     pub async fn create_monitor(&self, monitor: Monitor) -> Result<Arc<Entry>, EditError> {
-        let _ = monitor;
-        Err(EditError::Unavailable("not yet".to_owned()))
+        self.check(&monitor)?;
+        let name = monitor.name.clone();
+        self.edit(Edit::CreateMonitor(monitor)).await?;
+        self.entry(&name)
     }
 
     /// Replaces the monitor called `name`; the new one may have another name. Header values and
@@ -244,10 +233,13 @@ impl App {
     pub async fn update_monitor(
         &self,
         name: &str,
-        monitor: Monitor,
+        mut monitor: Monitor,
     ) -> Result<Arc<Entry>, EditError> {
-        let _ = (name, monitor);
-        Err(EditError::Unavailable("not yet".to_owned()))
+        crate::roster::unmask(&mut monitor, &self.entry(name)?.monitor);
+        self.check(&monitor)?;
+        let new_name = monitor.name.clone();
+        self.edit(Edit::UpdateMonitor(name.to_owned(), monitor)).await?;
+        self.entry(&new_name)
     }
 
     /// Removes a monitor; its history stays until retention takes it.
@@ -255,8 +247,7 @@ impl App {
     /// # Errors
     /// `NotFound`, `ReadOnly`, `Unavailable`.
     pub async fn delete_monitor(&self, name: &str) -> Result<(), EditError> {
-        let _ = name;
-        Err(EditError::Unavailable("not yet".to_owned()))
+        self.edit(Edit::DeleteMonitor(name.to_owned())).await
     }
 
     /// Adds a channel, as [`config::channel`](crate::config::channel) makes it.
@@ -264,8 +255,10 @@ impl App {
     /// # Errors
     /// `NameTaken`, `Unavailable`.
     pub async fn create_channel(&self, channel: Channel) -> Result<ChannelEntry, EditError> {
-        let _ = channel;
-        Err(EditError::Unavailable("not yet".to_owned()))
+        let name = channel.name.clone();
+        self.edit(Edit::CreateChannel(channel)).await?;
+        let roster = self.roster();
+        roster.channel(&name).cloned().ok_or_else(|| EditError::not_found("channel", &name))
     }
 
     /// Removes a channel that no monitor uses.
@@ -273,8 +266,7 @@ impl App {
     /// # Errors
     /// `NotFound`, `ReadOnly`, `InUse`, `Unavailable`.
     pub async fn delete_channel(&self, name: &str) -> Result<(), EditError> {
-        let _ = name;
-        Err(EditError::Unavailable("not yet".to_owned()))
+        self.edit(Edit::DeleteChannel(name.to_owned())).await
     }
 
     /// Sends a test message over a channel now, past the outbox.
@@ -282,8 +274,11 @@ impl App {
     /// # Errors
     /// `NotFound`, `NotDelivered`.
     pub async fn send_test(&self, channel: &str) -> Result<(), EditError> {
-        let _ = channel;
-        Err(EditError::Unavailable("not yet".to_owned()))
+        let roster = self.roster();
+        let entry =
+            roster.channel(channel).ok_or_else(|| EditError::not_found("channel", channel))?;
+        let sent = self.0.notifier.send_test(&entry.channel, Timestamp::now()).await;
+        sent.map_err(|error| EditError::NotDelivered(error.to_string()))
     }
 
     /// Takes an open incident in somebody's name.
@@ -291,13 +286,13 @@ impl App {
     /// # Errors
     /// `NotFound`, `NotOpen`, `Unavailable`.
     pub async fn acknowledge(&self, incident: &str, by: &str) -> Result<Incident, EditError> {
-        let _ = (incident, by);
-        Err(EditError::Unavailable("not yet".to_owned()))
+        let (incident, by) = (incident.to_owned(), by.to_owned());
+        self.ask(|reply| Event::Acknowledge { incident, by, reply }).await
     }
 
     /// Checks a target now, looks around when it fails, and judges.
     pub async fn diagnose(&self, target: &Target) -> Diagnosis {
-        whydown_core::diagnose::diagnose(target, &whydown_core::evidence::Evidence::default())
+        self.0.prober.diagnose(target).await
     }
 
     /// Asks for a check of a monitor now; its outcome arrives as a status like any other.
@@ -305,7 +300,45 @@ impl App {
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub async fn check_now(&self, name: &str) -> Result<(), EditError> {
-        let _ = name;
-        Err(EditError::Unavailable("not yet".to_owned()))
+        self.entry(name)?;
+        self.0.prober.check_now(name).await.map_err(EditError::Unavailable)
+    }
+
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.0.seen.roster.borrow())
+    }
+
+    fn entry(&self, name: &str) -> Result<Arc<Entry>, EditError> {
+        let roster = self.roster();
+        roster.entry(name).cloned().ok_or_else(|| EditError::not_found("monitor", name))
+    }
+
+    fn check(&self, monitor: &Monitor) -> Result<(), EditError> {
+        let problems = crate::config::check(monitor, &self.roster().channel_names());
+        if problems.is_empty() { Ok(()) } else { Err(EditError::Invalid(problems)) }
+    }
+
+    async fn edit(&self, edit: Edit) -> Result<(), EditError> {
+        self.ask(|reply| Event::Edit { edit: Box::new(edit), reply }).await
+    }
+
+    /// Puts an event before the engine and waits for its answer.
+    async fn ask<T>(
+        &self,
+        event: impl FnOnce(oneshot::Sender<Result<T, EditError>>) -> Event,
+    ) -> Result<T, EditError> {
+        let stopping = || EditError::Unavailable("the server is stopping".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.0.events.send(event(reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// Waits until everything handed in so far is stored.
+    pub(crate) async fn settled(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.0.events.send(Event::Settled(reply)).await.is_ok() {
+            // An error means that the engine is gone: nothing left to wait for.
+            let _ = answer.await;
+        }
     }
 }

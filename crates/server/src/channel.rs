@@ -1,7 +1,8 @@
 //! A channel: a named way to reach somebody. What is sent over it, and how, is
-//! the notifier's business.
+//! [`notify`](crate::notify)'s business.
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::secret::Secret;
 
@@ -33,6 +34,38 @@ impl ChannelKind {
             Self::Webhook(_) => "webhook",
             Self::Email(_) => "email",
         }
+    }
+}
+
+impl ChannelKind {
+    /// Where it goes, for messages.
+    pub(crate) fn at(&self) -> String {
+        match self {
+            Self::Webhook(webhook) => webhook.url.to_string(),
+            Self::Email(email) => email.smtp.to_string(),
+        }
+    }
+}
+
+impl Channel {
+    /// As JSON with its secrets, in the form that [`config::channel`](crate::config::channel)
+    /// reads: for the store, never for a message.
+    pub(crate) fn to_stored(&self) -> serde_json::Value {
+        let kind = match &self.kind {
+            ChannelKind::Webhook(webhook) => json!({
+                "url": webhook.url.reveal().as_str(),
+                "secret": webhook.secret.as_ref().map(Secret::reveal),
+            }),
+            ChannelKind::Email(email) => json!({
+                "smtp": email.smtp.to_string(),
+                "from": email.from,
+                "to": email.to,
+                "username": email.username,
+                "password": email.password.as_ref().map(Secret::reveal),
+                "require_tls": email.require_tls,
+            }),
+        };
+        json!({ "name": self.name, self.kind.name(): kind })
     }
 }
 

@@ -10,6 +10,9 @@ use whydown_core::monitor::Monitor;
 
 use crate::channel::Channel;
 
+/// Most channels, of file and API together.
+pub const CHANNELS_MAX: usize = 200;
+
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -29,14 +32,7 @@ pub struct Config {
     pub channels: Vec<Channel>,
 }
 
-/// How long things are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Single observations.
-    pub observations: Duration,
-    /// Rollups, ended incidents and delivered notices.
-    pub history: Duration,
-}
+pub use crate::store::Kept as Retention;
 
 /// One mistake, for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -118,6 +114,23 @@ pub fn monitor(value: &serde_json::Value, channels: &[&str]) -> Result<Monitor, 
 pub fn channel(value: &serde_json::Value) -> Result<Channel, Vec<Problem>> {
     let _ = value;
     Err(Vec::new())
+}
+
+/// Checks a monitor that was made by other means than [`monitor`].
+#[must_use]
+pub fn check(monitor: &Monitor, channels: &[&str]) -> Vec<Problem> {
+    let _ = (monitor, channels);
+    Vec::new()
+}
+
+/// Problems as one line, for an error's text.
+#[must_use]
+pub fn listed(problems: &[Problem]) -> String {
+    let one = |problem: &Problem| match problem.key.as_str() {
+        "" => problem.message.clone(),
+        key => format!("{key}: {}", problem.message),
+    };
+    problems.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// The JSON Schema of the file, for editors.

@@ -5,9 +5,20 @@
 
 pub mod access;
 pub mod app;
+mod board;
 pub mod channel;
+pub mod clock;
 pub mod config;
+mod engine;
+mod health;
+pub mod notify;
+pub mod outbox;
+mod probing;
+mod reload;
+mod roster;
 pub mod secret;
 pub mod serve;
 pub mod store;
+mod tasks;
+mod upkeep;
 pub mod web;
