@@ -359,8 +359,12 @@ fn settle(
         set_state(standing, State::Inconclusive, place.at);
         return Vec::new();
     }
-    // The majority of the locations that can speak.
-    let alerts = failing > 0 && failing * 2 >= speaking;
+    // Opens when half of the locations that can speak see it, ends when none does any more:
+    // a picture that keeps tilting is one incident.
+    let alerts = match standing.incident {
+        None => failing > 0 && failing * 2 >= speaking,
+        Some(_) => failing > 0,
+    };
     match (standing.incident.take(), alerts) {
         (None, false) => {
             if failing == 0 && place.failure.is_none() {
@@ -389,7 +393,8 @@ fn open(
     diagnosis: &Diagnosis,
     now: Timestamp,
 ) -> Vec<Effect> {
-    let started_at = place.streak_since;
+    let failing = standing.places.values().filter(|place| place.failing);
+    let started_at = failing.map(|place| place.streak_since).min().unwrap_or(place.streak_since);
     standing.recent.push(started_at);
     let window_start = started_at.checked_sub(policy.flap_window).unwrap_or(Timestamp::MIN);
     standing.recent.retain(|at| *at >= window_start);

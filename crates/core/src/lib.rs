@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod evidence;
 pub mod failure;
 pub mod incident;
+pub mod knocks;
 pub mod monitor;
 pub mod notice;
 pub mod observation;

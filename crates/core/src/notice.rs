@@ -261,5 +261,5 @@ impl NoticeBody {
 
 /// To the second: what a person compares with their own clock.
 fn second(at: Timestamp) -> String {
-    format!("{at:.0} (UTC)").replace('T', " ").replace('Z', "")
+    format!("{at:.0}").replace('T', " ").replace('Z', " (UTC)")
 }

@@ -1,1 +1,11 @@
 //! Integration tests of `whydown-lab`: one binary, so that an edit links once.
+//!
+//! The witnesses are independent of the lab: curl, ping, ss, openssl, tcpdump, the kernel's errno.
+
+mod firewall;
+mod mail;
+mod network;
+mod peers;
+mod receiver;
+mod tls;
+mod witness;

@@ -1,0 +1,313 @@
+//! Who is linked to whom, with which addresses and kernel settings. Text for `ip -batch` only.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::{Side, addresses};
+use crate::fail::OrFail as _;
+use crate::host::Host;
+use crate::scratch::kill_where;
+use crate::until::until;
+
+/// One host of the network.
+pub(super) struct Place {
+    pub(super) name: String,
+    role: Role,
+    pub(super) v4: Ipv4Addr,
+    pub(super) v6: Ipv6Addr,
+    /// Linked by a [`super::Cable`] rather than a plain veth pair.
+    pub(super) has_delay: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    FirstRouter,
+    SecondRouter,
+    Host(Side),
+}
+
+/// All hosts of a lab, routers first.
+pub(super) fn places(small: bool) -> Vec<Place> {
+    let router =
+        |name: &str, role, (v4, v6)| Place { name: name.into(), role, v4, v6, has_delay: false };
+    let mut client = Place::host("c", Side::Client, 10);
+    client.has_delay = true;
+    let mut places = vec![
+        router("r1", Role::FirstRouter, addresses(1, 1)),
+        router("r2", Role::SecondRouter, addresses(3, 2)),
+        client,
+        Place::host("s", Side::Server, 10),
+    ];
+    if !small {
+        let more = [("b", 20), ("n", 30), ("d", 53)];
+        places.extend(more.map(|(name, number)| Place::host(name, Side::Server, number)));
+    }
+    places
+}
+
+impl Place {
+    /// A host that is no router.
+    pub(super) fn host(name: &str, side: Side, number: u8) -> Self {
+        let (v4, v6) = addresses(side.net(), number);
+        Self { name: name.into(), role: Role::Host(side), v4, v6, has_delay: false }
+    }
+
+    pub(super) fn is_router(&self) -> bool {
+        !matches!(self.role, Role::Host(_))
+    }
+
+    /// Links that need no other namespace: loopback, and a router's bridge for its network.
+    pub(super) fn own_links(&self) -> Vec<String> {
+        let mut lines = vec!["link set lo up".to_string()];
+        let bridge = match self.role {
+            Role::FirstRouter => "eth0",
+            Role::SecondRouter => "eth1",
+            Role::Host(_) => return lines,
+        };
+        let mac = mac(self.v4);
+        let options = "type bridge stp_state 0 mcast_snooping 0";
+        lines.push(format!("link add {bridge} address {mac} {options}"));
+        lines
+    }
+
+    /// The veth pair to its router, made from outside.
+    pub(super) fn cables(&self, stem: &str) -> Option<String> {
+        let name = &self.name;
+        match self.role {
+            Role::FirstRouter => Some(format!(
+                "link add eth1 netns {stem}-r1 type veth peer name eth0 netns {stem}-r2"
+            )),
+            Role::Host(side) if !self.has_delay => Some(format!(
+                "link add eth0 netns {stem}-{name} type veth peer name p-{name} netns {stem}-{}",
+                side.router()
+            )),
+            Role::SecondRouter | Role::Host(_) => None,
+        }
+    }
+
+    /// Addresses and routes, to be applied when the links are there.
+    pub(super) fn network(&self) -> Vec<String> {
+        match self.role {
+            Role::FirstRouter => {
+                let mut lines = interface("eth0", addresses(1, 1));
+                lines.extend(interface("eth1", addresses(3, 1)));
+                lines.extend(route("10.99.2.0/24", "fd99:2::/64", addresses(3, 2)));
+                lines
+            }
+            Role::SecondRouter => {
+                let mut lines = interface("eth0", addresses(3, 2));
+                lines.extend(interface("eth1", addresses(2, 1)));
+                lines.extend(route("10.99.1.0/24", "fd99:1::/64", addresses(3, 1)));
+                lines
+            }
+            Role::Host(side) => {
+                // One packet per segment on the wire, as on a real network: a path-MTU rule would
+                // otherwise also see (and drop) bundles of small segments.
+                let mut lines = vec!["link set eth0 gso_max_segs 1".to_string()];
+                lines.extend(interface("eth0", (self.v4, self.v6)));
+                lines.extend(route("default", "default", addresses(side.net(), 1)));
+                lines
+            }
+        }
+    }
+}
+
+impl Side {
+    /// The third number of its IPv4 addresses.
+    pub(super) fn net(self) -> u8 {
+        match self {
+            Self::Client => 1,
+            Self::Server => 2,
+        }
+    }
+
+    fn router(self) -> &'static str {
+        match self {
+            Self::Client => "r1",
+            Self::Server => "r2",
+        }
+    }
+
+    fn bridge(self) -> &'static str {
+        match self {
+            Self::Client => "eth0",
+            Self::Server => "eth1",
+        }
+    }
+}
+
+/// Lines that plug the routers' ends of the hosts' cables into the bridges, by router.
+pub(super) fn router_ports(places: &[Place]) -> BTreeMap<&'static str, Vec<String>> {
+    let mut ports: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    for place in places.iter().filter(|place| !place.has_delay) {
+        if let Role::Host(side) = place.role {
+            let lines = plug(&format!("p-{}", place.name), side.bridge());
+            ports.entry(side.router()).or_default().extend(lines);
+        }
+    }
+    ports
+}
+
+/// Lines that plug a delay line's end into `r1`'s bridge.
+pub(super) fn bridge_port(port: &str) -> Vec<String> {
+    plug(port, Side::Client.bridge())
+}
+
+/// Lines that make two neighbours know each other, on `host`'s card `eth0`: the first packet through
+/// a delay line would otherwise wait for the question and the answer to arrive.
+pub(super) fn acquaintance(host: &Host) -> Vec<String> {
+    let mac = mac(host.v4());
+    let known = |ip: &dyn std::fmt::Display| {
+        format!("neigh replace {ip} lladdr {mac} dev eth0 nud reachable")
+    };
+    vec![known(&host.v4()), known(&host.v6())]
+}
+
+/// Lines that give a delay line's end the address that [`acquaintance`] tells.
+pub(super) fn card(host: &Host) -> Vec<String> {
+    vec![format!("link set eth0 address {}", mac(host.v4()))]
+}
+
+/// A locally administered hardware address made from the IPv4 address.
+fn mac(v4: Ipv4Addr) -> String {
+    let [a, b, c, d] = v4.octets();
+    format!("02:99:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+fn plug(port: &str, bridge: &str) -> Vec<String> {
+    vec![format!("link set {port} master {bridge}"), format!("link set {port} up")]
+}
+
+pub(super) fn last_octet(address: Ipv4Addr) -> u8 {
+    address.octets()[3]
+}
+
+fn interface(name: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<String> {
+    vec![
+        format!("link set {name} up"),
+        format!("addr add {v4}/24 dev {name}"),
+        format!("addr add {v6}/64 dev {name} nodad"),
+    ]
+}
+
+fn route(v4_net: &str, v6_net: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<String> {
+    vec![format!("route add {v4_net} via {v4}"), format!("route add {v6_net} via {v6}")]
+}
+
+/// The files that `ip netns exec` puts over those in `/etc`.
+pub(super) fn write_etc_files(host: &Host) {
+    host.resolv_conf("nameserver 10.99.2.53\n");
+    host.hosts("127.0.0.1 localhost\n::1 localhost\n");
+    host.nsswitch_conf("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n");
+}
+
+/// Kernel settings of a new namespace.
+pub(super) fn settings(is_router: bool) -> Vec<(&'static str, &'static str)> {
+    let mut settings = vec![
+        // Addresses work at once, and nobody waits for a router's advertisement.
+        ("net.ipv6.conf.all.accept_dad", "0"),
+        ("net.ipv6.conf.default.accept_dad", "0"),
+        ("net.ipv6.conf.default.router_solicitations", "0"),
+        ("net.ipv6.conf.default.accept_ra", "0"),
+        // IPv4 settings are inherited from the machine, which may be strict or route around a block.
+        ("net.ipv4.conf.all.rp_filter", "0"),
+        ("net.ipv4.conf.default.rp_filter", "0"),
+        ("net.ipv4.conf.all.send_redirects", "0"),
+        ("net.ipv4.conf.default.send_redirects", "0"),
+    ];
+    if is_router {
+        settings.push(("net.ipv4.ip_forward", "1"));
+        settings.push(("net.ipv6.conf.all.forwarding", "1"));
+        settings.push(("net.ipv6.conf.default.forwarding", "1"));
+    }
+    settings
+}
+
+/// With limits the seventh rejected connection in a row takes a second longer than the first.
+pub(super) const RATE_LIMITS_OFF: [(&str, &str); 4] = [
+    ("net.ipv4.icmp_ratelimit", "0"),
+    ("net.ipv4.icmp_msgs_per_sec", "1000000"),
+    ("net.ipv4.icmp_msgs_burst", "1000000"),
+    ("net.ipv6.icmp.ratelimit", "0"),
+];
+
+/// Kills everything that a lab has started, or that lives in one of its namespaces (by inode).
+///
+/// A child is marked before it is inside: `ip netns exec` takes a moment to get there.
+pub(super) fn kill_inhabitants(stem: &str, namespaces: &[&str]) {
+    let inode = |path: &Path| fs::metadata(path).map(|namespace| namespace.ino()).ok();
+    let ours: Vec<u64> =
+        namespaces.iter().filter_map(|name| inode(&Path::new("/run/netns").join(name))).collect();
+    kill_where(|mark, process| {
+        mark == Some(stem) || inode(&process.join("ns/net")).is_some_and(|net| ours.contains(&net))
+    });
+}
+
+/// How often routers say "no route": a limit that the kernel keeps for the whole machine, not per
+/// namespace (`ip_error()` in net/ipv4/route.c). Labs share a lock while it is off; the last one
+/// puts it back; a lab that wants the limit has the lock alone.
+#[derive(Debug)]
+pub(super) struct RouteErrors {
+    lock: Option<Flock<File>>,
+}
+
+const ERROR_COST: &str = "/proc/sys/net/ipv4/route/error_cost";
+const LOCK: &str = "/run/lock/whydown-lab-route-errors";
+/// Longer than any test of other labs takes.
+const LOCK_DEADLINE: Duration = Duration::from_secs(120);
+
+impl RouteErrors {
+    pub(super) fn new(keep_limits: bool) -> Self {
+        // Only the owner of the machine's own namespace may change it; a container's root may not.
+        let Ok(cost) = fs::read_to_string(ERROR_COST) else {
+            return Self { lock: None };
+        };
+        let kind = if keep_limits {
+            FlockArg::LockExclusiveNonblock
+        } else {
+            FlockArg::LockSharedNonblock
+        };
+        let what = "labs with other ICMP limits on this machine to end";
+        let mut lock = until(LOCK_DEADLINE, what, || Flock::lock(open_lock(), kind).ok());
+        if keep_limits {
+            restore_cost(&mut lock);
+        } else if cost.trim() != "0" {
+            // The lock's content is what to put back.
+            lock.set_len(0).or_fail("cannot empty the lock file");
+            lock.write_all(cost.as_bytes()).or_fail("cannot write the lock file");
+            let _ = fs::write(ERROR_COST, "0");
+        }
+        Self { lock: Some(lock) }
+    }
+}
+
+impl Drop for RouteErrors {
+    fn drop(&mut self) {
+        if let Some(lock) = self.lock.take().and_then(|lock| lock.unlock().ok())
+            && let Ok(mut lock) = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
+        {
+            restore_cost(&mut lock);
+        }
+    }
+}
+
+fn open_lock() -> File {
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(LOCK);
+    file.or_fail(format_args!("cannot open {LOCK}"))
+}
+
+fn restore_cost(lock: &mut File) {
+    let mut cost = String::new();
+    let read = lock.rewind().and_then(|()| lock.read_to_string(&mut cost));
+    if read.is_ok() && !cost.trim().is_empty() {
+        let _ = fs::write(ERROR_COST, cost.trim());
+        let _ = lock.set_len(0);
+    }
+}
