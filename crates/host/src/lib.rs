@@ -1,1 +1,8 @@
-//! What a Linux machine knows about itself: the inside view of a server, and the visitor's own side.
+//! What a Linux machine knows about itself. For now the visitor's own side: routes, tunnels,
+//! proxy variables, resolvers, hosts file, packet filter and kernel counters. Synchronous: call
+//! it through `spawn_blocking`. It only reads, and what it may not read it says so.
+
+pub mod counters;
+pub mod ports;
+pub mod proxy;
+pub mod resolver;

@@ -1,1 +1,15 @@
-//! Network checks: `observe` sees what a client sees, `investigate` collects the evidence that tells causes apart.
+//! Network checks: [`observe()`] sees what a client sees, `investigate` collects the evidence that
+//! tells causes apart, `runner` does both on schedule. Nothing here holds an opinion about
+//! causes, keeps a connection for later, or fails with an error: a failed check is a value.
+
+pub mod connect;
+pub mod dns;
+mod expect;
+pub mod observe;
+mod redact;
+mod socket;
+mod tap;
+pub mod tls;
+
+pub use expect::{NotUsable, check_expect, check_request};
+pub use observe::{observe, observe_with};
