@@ -50,6 +50,9 @@ pub enum NoticeEvent {
     /// It ended.
     #[serde(rename = "incident.resolved")]
     Resolved,
+    /// Nothing: somebody tries the channel out.
+    #[serde(rename = "test")]
+    Test,
 }
 
 impl NoticeEvent {
@@ -60,6 +63,7 @@ impl NoticeEvent {
             Self::Opened => "incident.opened",
             Self::Updated => "incident.updated",
             Self::Resolved => "incident.resolved",
+            Self::Test => "test",
         }
     }
 }
@@ -170,6 +174,7 @@ impl NoticeBody {
                 Some(reason) => format!("{name}: incident closed, {reason}"),
                 None => format!("{name} is up again after {}", self.lasted()),
             },
+            NoticeEvent::Test => format!("{name}: test message"),
         }
     }
 
@@ -183,6 +188,9 @@ impl NoticeBody {
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = vec![self.diagnosis.summary.clone(), String::new()];
+        if self.event == NoticeEvent::Test {
+            return lines.join("\n");
+        }
         lines.push(format!("Target    {}", self.monitor.target));
         lines.push(format!("Since     {}", second(self.incident.started_at)));
         if let Some(at) = self.incident.resolved_at {

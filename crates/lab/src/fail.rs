@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -60,6 +60,10 @@ const PACKAGES: [(&str, &str); 19] = [
     ("postgres", "postgresql"),
     ("initdb", "postgresql"),
     ("sshd", "openssh-server"),
+    ("ssh-keygen", "openssh-client"),
+    ("psql", "postgresql-client"),
+    ("setpriv", "util-linux"),
+    ("ping", "iputils-ping"),
 ];
 
 /// Where a program lies; ends the test with the `apt-get install` line when it is missing.

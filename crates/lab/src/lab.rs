@@ -62,7 +62,7 @@ impl Builder {
         self
     }
 
-    /// Only client, routers and server.
+    /// Only client, routers and server. Looking up names fails at once there.
     #[must_use]
     pub fn small(mut self) -> Self {
         self.small = true;
@@ -137,9 +137,10 @@ impl Lab {
             fail(format_args!("{known} hosts in one lab; the limit is {HOSTS_MAX}"));
         }
         ip_batch(&[], &lines.join("\n"));
+        let has_resolver = self.find("d").is_some();
         // Before the links exist, because new links take over the namespace's defaults.
         self.each(&hosts, places, |host, place| {
-            topology::write_etc_files(host);
+            topology::write_etc_files(host, has_resolver);
             host.sysctl(&topology::settings(place.is_router()));
             if !self.rate_limits {
                 host.sysctl(&RATE_LIMITS_OFF);

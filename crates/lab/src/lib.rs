@@ -34,6 +34,7 @@
 //! ```
 
 mod ca;
+mod dns;
 mod fail;
 mod host;
 mod http;
@@ -48,6 +49,7 @@ mod until;
 mod wire;
 
 pub use ca::{Ca, Flavour, Identity};
+pub use dns::{DnsServer, Query, Say};
 pub use host::{Hook, Host, Reject, Route, Rule};
 pub use http::Headers;
 pub use lab::{Builder, Cable, Lab, Side};
@@ -55,5 +57,8 @@ pub use mail::{Mail, Part};
 pub use peer::{Answer, Behaviour, Listen, OldTls, Peer, Proxy, TlsVersion};
 pub use process::{Command, Output, Process, Signal};
 pub use receiver::{Receiver, Reply, Request};
-pub use service::{Doorman, Exim, Haproxy, Nginx, Service, Smtp};
+pub use service::{
+    Dnsmasq, Doorman, Exim, Haproxy, Knot, Nginx, Postgres, Redis, Service, Smtp, Sshd, Unbound,
+    Zone,
+};
 pub use until::{try_until, until};

@@ -119,7 +119,7 @@ impl Listen {
     }
 
     /// A bound socket; to be called on the host.
-    fn bind(self, kind: Type, protocol: Protocol) -> Socket {
+    pub(crate) fn bind(self, kind: Type, protocol: Protocol) -> Socket {
         let address = self.address();
         let bind = || -> io::Result<Socket> {
             let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
