@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod failure;
 pub mod monitor;
 pub mod observation;
+pub mod schedule;
 pub mod scope;
 pub mod target;
 pub mod units;
