@@ -16,6 +16,7 @@ pub mod knocks;
 pub mod monitor;
 pub mod notice;
 pub mod observation;
+pub mod schedule;
 pub mod scope;
 pub mod target;
 pub mod units;
