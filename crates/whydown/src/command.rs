@@ -1,10 +1,9 @@
 //! One file per subcommand: reads its flags, calls the crate that does the work, prints.
 
-pub(crate) mod admin;
+//ADMIN
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod diagnose;
-pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod serve;
 pub(crate) mod watch;
