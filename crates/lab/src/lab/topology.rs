@@ -204,11 +204,7 @@ fn route(v4_net: &str, v6_net: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<Stri
 /// The files that `ip netns exec` puts over those in `/etc`.
 pub(super) fn write_etc_files(host: &Host, has_resolver: bool) {
     // Without a resolver its address would be silent: looking up any name would take 10 s.
-    let resolver = if has_resolver {
-        "10.99.2.53"
-    } else {
-        "127.0.0.1"
-    };
+    let resolver = if has_resolver { "10.99.2.53" } else { "127.0.0.1" };
     host.resolv_conf(&format!("nameserver {resolver}\n"));
     host.hosts("127.0.0.1 localhost\n::1 localhost\n");
     host.nsswitch_conf("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n");
