@@ -1,6 +1,6 @@
 //! One file per subcommand: reads its flags, calls the crate that does the work, prints.
 
-//ADMIN
+pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod diagnose;

@@ -31,7 +31,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Watch(flags) => command::watch::run(flags).await,
         Command::Serve(flags) => command::serve::run(flags).await,
         Command::Config(action) => command::config::run(&action),
-        Command::Admin(_) | Command::Explain(_) => anyhow::bail!("WIP"),
+        Command::Admin(action) => command::admin::run(action).await,
+        Command::Explain(_) => anyhow::bail!("WIP"),
         Command::Completions { shell } => command::generate::completions(shell),
         Command::Man { directory } => command::generate::man(&directory),
     }
