@@ -33,6 +33,8 @@
 //! assert!(receiver.requests().is_empty());
 //! ```
 
+mod base64;
+mod browser;
 mod ca;
 mod dns;
 mod fail;
@@ -48,6 +50,7 @@ mod service;
 mod until;
 mod wire;
 
+pub use browser::{Browser, ConsoleLine, Element};
 pub use ca::{Ca, Flavour, Identity};
 pub use dns::{DnsServer, Query, Say};
 pub use host::{Hook, Host, Reject, Route, Rule};

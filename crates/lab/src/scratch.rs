@@ -69,6 +69,15 @@ impl Scratch {
     }
 }
 
+impl Drop for Scratch {
+    /// Ends what a child has put into a process group of its own, as browsers do.
+    fn drop(&mut self) {
+        if self.next.load(Ordering::Relaxed) > 0 {
+            kill_where(|mark, _| mark == Some(self.stem()));
+        }
+    }
+}
+
 /// The owner's pid in a name such as `wd4711-0-c`.
 fn owner(name: &OsStr) -> Option<i32> {
     name.to_str()?
