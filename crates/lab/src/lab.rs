@@ -18,11 +18,13 @@ use crate::process::{Command, Output};
 use crate::scratch::Scratch;
 
 mod cable;
+mod limits;
 mod tap;
 mod topology;
 
 pub use cable::Cable;
-use topology::{Place, RATE_LIMITS_OFF, RouteErrors};
+use limits::RouteErrors;
+use topology::{Place, RATE_LIMITS_OFF};
 
 /// Each way; a link without delay changes what `connect()` reports.
 const DEFAULT_DELAY: Duration = Duration::from_millis(5);

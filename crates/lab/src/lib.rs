@@ -36,6 +36,7 @@
 mod base64;
 mod browser;
 mod ca;
+mod capture;
 mod dns;
 mod fail;
 mod host;
@@ -52,6 +53,7 @@ mod wire;
 
 pub use browser::{Browser, ConsoleLine, Element};
 pub use ca::{Ca, Flavour, Identity};
+pub use capture::Capture;
 pub use dns::{DnsServer, Query, Say};
 pub use host::{Hook, Host, Reject, Route, Rule};
 pub use http::Headers;

@@ -17,8 +17,9 @@ use tempfile::TempDir;
 
 use crate::fail::OrFail as _;
 
-/// The environment variable that marks every child with its lab's stem.
-pub(crate) const OWNER: &str = "WHYDOWN_LAB_OWNER";
+/// The environment variable that marks every child with its lab's stem. Not `WHYDOWN_…`: the program
+/// under test takes those for its own.
+pub(crate) const OWNER: &str = "WD_LAB_OWNER";
 
 /// A directory of its own and a name stem for everything else that must be unique.
 #[derive(Debug)]
