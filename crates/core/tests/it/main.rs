@@ -1,1 +1,3 @@
 //! Integration tests of `whydown-core`: one binary, so that an edit links once.
+
+mod explain;
