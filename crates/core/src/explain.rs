@@ -201,8 +201,9 @@ fn code(paste: &Paste) -> Option<Recognised> {
     Some(Recognised { failure, cause, client: "", at: 0, length, also: &[], causes: &[] })
 }
 
-fn recognise(paste: &Paste) -> Option<Recognised> {
-    let tables = [
+/// Every known text.
+fn tables() -> impl Iterator<Item = &'static Pattern> {
+    let all = [
         system::PATTERNS,
         browsers::PATTERNS,
         programs::TRANSFER,
@@ -210,7 +211,11 @@ fn recognise(paste: &Paste) -> Option<Recognised> {
         runtimes::PATTERNS,
         servers::PATTERNS,
     ];
-    let matches = tables.into_iter().flatten().filter_map(|pattern| {
+    all.into_iter().flatten()
+}
+
+fn recognise(paste: &Paste) -> Option<Recognised> {
+    let matches = tables().filter_map(|pattern| {
         pattern.find(paste).map(|at| (pattern.weight(), std::cmp::Reverse(at), from(pattern, at)))
     });
     let number = system::find_number(paste).map(|number| {
