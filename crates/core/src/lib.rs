@@ -10,6 +10,7 @@ pub mod client;
 pub mod diagnose;
 pub mod diagnosis;
 pub mod evidence;
+pub mod explain;
 pub mod failure;
 pub mod incident;
 pub mod knocks;
