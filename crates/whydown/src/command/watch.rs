@@ -55,8 +55,12 @@ pub(crate) async fn run(flags: Watch) -> anyhow::Result<ExitCode> {
     let monitor = monitor(&flags.target, &flags.how);
     let settings = super::diagnose::settings(&flags.how);
     let end = Instant::now() + flags.limit.unwrap_or(FOR_EVER);
-    let mut session =
-        Session { json: flags.json, knocks: Knocks::default(), strip: VecDeque::new(), state: None };
+    let mut session = Session {
+        json: flags.json,
+        knocks: Knocks::default(),
+        strip: VecDeque::new(),
+        state: None,
+    };
     let mut ticks = interval(flags.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
