@@ -35,10 +35,11 @@ struct Session {
 impl Session {
     fn see(&mut self, observation: &Observation) -> anyhow::Result<()> {
         self.knocks.add(observation);
+        let before = self.state.replace(observation.state);
         if self.json {
             return print_json_line(observation);
         }
-        if self.state.replace(observation.state) != Some(observation.state) {
+        if before != Some(observation.state) {
             progress("");
             print(&(change(observation) + "\n"))?;
         }
