@@ -70,7 +70,8 @@ fn separates(c: char) -> bool {
 /// The first URL of a scheme that can be checked; credentials in it are left out.
 fn url(text: &str) -> Option<Target> {
     text.match_indices("://").find_map(|(at, _)| {
-        let start = text[..at].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |i| i + 1);
+        let scheme = text[..at].chars().rev().take_while(char::is_ascii_alphanumeric).count();
+        let start = at - scheme;
         let rest = &text[start..];
         let end = rest.find(|c: char| separates(c) && c != '=').unwrap_or(rest.len());
         let url = rest[..end].trim_end_matches(['.', ':', ']', '}', '!']);
