@@ -125,6 +125,9 @@ pub(super) const PATTERNS: &[Pattern] = &[
     ]),
     says("no internet", F::SelfOffline).with("err_internet_disconnected").by(CHROME),
     blames("bad port", &[C::ClientUnsafePort]).by("node").whole(),
+    says("this server could not prove that it is", F::TlsWrongName)
+        .by(CHROME)
+        .also(&[F::TlsExpired, F::TlsUnknownIssuer]),
     // Firefox
     says("unable to connect", F::TcpRefused)
         .with("firefox")

@@ -139,6 +139,11 @@ pub(super) const TRANSFER: &[Pattern] = &[
     says("legacy_sigalg_disallowed_or_unsupported", F::TlsProtocolVersion),
     says("tlsv1_alert_protocol_version", F::TlsProtocolVersion),
     says("tlsv1_unrecognized_name", F::TlsAlert),
+    says("ssl handshake failed", F::TlsAlert).at_end().vague().also(HANDSHAKES),
+    says("tls: handshake failure", F::TlsNoCommonCipher),
+    says("certificate expired", F::TlsExpired).at_end(),
+    says("ssl_error_syscall, errno 104", F::TlsReset),
+    says("failed to receive handshake", F::TlsClosed).with("schannel").also(&[F::TlsReset]),
     says("dh key too small", F::TlsNoCommonCipher),
     says("an unexpected tls packet was received", F::TlsNotTls),
     says("the tls connection was non-properly terminated", F::TlsClosed),
@@ -314,5 +319,22 @@ pub(super) const CLIENTS: &[Pattern] = &[
         .by("postfix")
         .vague()
         .also(&[F::TcpRefused]),
+    says("while receiving the initial server greeting", F::TcpReset)
+        .with("lost connection with")
+        .by("postfix"),
+    says("can't reach database server at", F::TcpRefused)
+        .by("prisma")
+        .vague()
+        .also(&[F::TcpTimedOut]),
+    says("ora-12541", F::TcpRefused).by("oracle"),
+    says("ora-12170", F::TcpTimedOut).by("oracle"),
+    says("can't contact ldap server", F::TcpRefused)
+        .by("ldap")
+        .vague()
+        .also(&[F::TcpTimedOut, F::DnsNotFound]),
+    says("broker may not be available", F::TcpRefused)
+        .with("connection to node")
+        .by("kafka")
+        .also(&[F::TcpTimedOut]),
     blames("maxstartups throttling", &[C::ServiceOverloaded]).by("sshd"),
 ];

@@ -199,6 +199,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("server redirected too many times", F::HttpTooManyRedirects).by("java"),
     says("unable to tunnel through proxy", F::ProxyTunnelFailed).by("java"),
     says("unable to tunnel through proxy", F::ProxyAuthRequired).with("407").by("java"),
+    says("refused. check that the hostname and port are correct", F::TcpRefused).by("java"),
+    says("redisconnectionexception: unable to connect to", F::TcpRefused)
+        .by("java")
+        .vague()
+        .also(&[F::TcpTimedOut]),
+    says("doesn't match any of the subject alternative names", F::TlsWrongName).by("java"),
     // .NET
     says("the response ended prematurely", F::HttpEmptyReply)
         .by("dotnet")
@@ -230,6 +236,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
         .by("dotnet")
         .vague()
         .also(&[F::HttpReset]),
+    says("(500) internal server error", F::HttpStatus).by("dotnet").because(&[C::AppError]),
+    says("(502) bad gateway", F::HttpStatus).by("dotnet").because(&[C::UpstreamDead]),
+    says("(503) server unavailable", F::HttpStatus)
+        .by("dotnet")
+        .because(&[C::UpstreamDead, C::ServiceOverloaded]),
+    says("(504) gateway timeout", F::HttpStatus).by("dotnet").because(&[C::UpstreamDead]),
     says("httpclient.timeout of", F::HttpTimedOut).by("dotnet").also(&[F::TcpTimedOut]),
     says("response status code does not indicate success", F::HttpStatus).by("dotnet"),
     says(

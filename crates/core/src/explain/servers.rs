@@ -141,6 +141,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("504 gateway time-out", F::HttpStatus).because(BACKEND).exact(),
     says("504 gateway timeout", F::HttpStatus).because(BACKEND).exact(),
     says("500 internal server error", F::HttpStatus).because(&[C::AppError]),
+    says("404 not found", F::HttpStatus).because(&[C::AppError]),
+    says("403 forbidden", F::HttpStatus).because(&[C::AppError]),
     says("http error 500", F::HttpStatus).because(&[C::AppError]),
     says("http error 502", F::HttpStatus).because(BACKEND),
     says("http error 503", F::HttpStatus).because(BACKEND),

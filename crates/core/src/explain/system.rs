@@ -93,6 +93,23 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("can't find", F::DnsNotFound).with("non-existent domain").by("nslookup"),
     says("non-existent domain", F::DnsNotFound).by("nslookup"),
     says("query refused", F::DnsRefused).by("nslookup"),
+    says("connection refused by server", F::TcpRefused),
+    says("connection reset", F::TcpReset).at_end().also(RESETS),
+    says("host unreachable", F::TcpHostUnreachable).at_end(),
+    says("hostunreachable", F::TcpHostUnreachable),
+    says("networkunreachable", F::TcpNetworkUnreachable),
+    says("port unreachable", F::UdpRefused).at_end().also(&[F::TcpRefused]),
+    says("read timed out", F::HttpTimedOut).at_end(),
+    says("timeout", F::TcpTimedOut).whole().also(TIMEOUTS),
+    says("timed out", F::TcpTimedOut).whole().also(TIMEOUTS),
+    says("refused", F::TcpRefused).whole().also(&[F::DnsRefused]),
+    says("unreachable", F::TcpHostUnreachable).whole().also(&[F::TcpNetworkUnreachable]),
+    says("no route", F::TcpHostUnreachable).whole().also(&[F::TcpNetworkUnreachable]),
+    says("connection closed", F::HttpEmptyReply).whole().also(&[F::TlsClosed, F::TcpReset]),
+    says("nt_status_connection_refused", F::TcpRefused).by("smbclient"),
+    says("nt_status_io_timeout", F::TcpTimedOut).by("smbclient"),
+    says("nt_status_host_unreachable", F::TcpHostUnreachable).by("smbclient"),
+    says("nt_status_network_unreachable", F::TcpNetworkUnreachable).by("smbclient"),
     // Windows
     says("actively refused it", F::TcpRefused).by("windows").also(PROXY),
     says("wsaeconnrefused", F::TcpRefused).by("windows"),
@@ -315,8 +332,10 @@ pub(super) fn find_number(paste: &super::paste::Paste) -> Option<Number> {
         |client, vague| move |(failure, at, length)| Number { failure, at, length, client, vague };
     let whole_exit = || {
         let text = paste.text().trim();
-        let exact =
-            |number: &str| EXIT_BEFORE.iter().any(|before| text == format!("{before}{number}"));
+        let exact = |number: &str| {
+            let curl = text == format!("curl {number}");
+            curl || EXIT_BEFORE.iter().any(|before| text == format!("{before}{number}"))
+        };
         CURL_EXITS
             .iter()
             .find(|(number, _)| exact(number))
