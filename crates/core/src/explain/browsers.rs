@@ -1,5 +1,5 @@
 //! What browsers show: Chromium's codes and sentences, Firefox's pages and security codes,
-//! Safari's sentences. Sources: TRUTH, `net_error_list.h`, `netError.ftl`, `SSLerrs.h`.
+//! Safari's sentences. Measured, and from `net_error_list.h`, `netError.ftl`, `SSLerrs.h`.
 
 use super::pattern::{Pattern, TEMPORARY, UNRESOLVED, blames, says};
 use crate::cause::Cause as C;

@@ -1,5 +1,5 @@
 //! What programs print: curl, wget, OpenSSL and GnuTLS, nc, ncat, telnet, ssh, database clients,
-//! git, Docker, package managers. Measured where TRUTH or `data/error_texts.toml` says so.
+//! git, Docker, package managers. `data/error_texts.toml` says which were measured.
 
 use super::pattern::{Pattern, TEMPORARY, UNRESOLVED, blames, says};
 use crate::cause::Cause as C;
