@@ -4,7 +4,6 @@ pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod diagnose;
-pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod serve;
 pub(crate) mod watch;

@@ -14,7 +14,6 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse_from(cli::with_default_command(std::env::args_os().collect()));
-    whydown_probe::tls::install_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error.into()),
@@ -30,10 +29,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Diagnose(flags) => command::diagnose::run(flags).await,
         Command::Check(flags) => command::check::run(flags).await,
         Command::Watch(flags) => command::watch::run(flags).await,
-        Command::Explain(flags) => command::explain::run(&flags),
         Command::Serve(flags) => command::serve::run(flags).await,
         Command::Config(action) => command::config::run(&action),
         Command::Admin(action) => command::admin::run(action).await,
+        Command::Explain(_) => anyhow::bail!("WIP"),
         Command::Completions { shell } => command::generate::completions(shell),
         Command::Man { directory } => command::generate::man(&directory),
     }

@@ -5,7 +5,6 @@
 
 pub(crate) mod check;
 pub(crate) mod diagnosis;
-pub(crate) mod explanation;
 pub(crate) mod path;
 pub(crate) mod watch;
 

@@ -40,7 +40,7 @@ pub(super) async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
     attempt.step = Step::FirstByte;
     let begin = Instant::now();
     let heard = timeout_at(check.deadline, listen(&mut opened, check)).await;
-    let seen = opened.record.seen();
+    let seen = opened.seen();
     attempt.timing.first_byte = seen.first_at.map(|at| at.duration_since(begin));
     if !seen.sample.is_empty() {
         attempt.banner = Some(redact::banner(&seen.sample));
@@ -75,7 +75,7 @@ pub(super) async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
 
 /// How a stream ended before its greeting was complete.
 fn ending(opened: &Opened) -> (Failure, String) {
-    let seen = opened.record.seen();
+    let seen = opened.seen();
     match &seen.error {
         Some(error) if error.is_reset() => (Failure::TcpReset, "it reset the connection".into()),
         Some(error) => (socket_failure(error), redact::printable(&error.text, 200)),

@@ -127,7 +127,7 @@ pub(super) async fn request(
     opened: Opened,
     attempt: &mut Attempt,
 ) -> Option<Answer> {
-    let Opened { stream, record, alpn, asked, socket } = opened;
+    let Opened { stream, record, below, alpn, asked, socket } = opened;
     let version = if alpn.as_deref() == Some("h2") { Version::HTTP_2 } else { Version::HTTP_11 };
     attempt.step = Step::Send;
     let message = match message(hop, version) {
@@ -151,7 +151,7 @@ pub(super) async fn request(
     };
     let result = timeout_at(check.deadline, spoken).await;
     let end = Instant::now();
-    let seen = record.seen();
+    let seen = record.seen().with_below(below.as_ref());
     let reached = progress.take();
     attempt.tcp = socket.as_ref().and_then(facts_of).or(attempt.tcp);
     note_progress(attempt, &reached, &seen, (begin, end));

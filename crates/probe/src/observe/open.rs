@@ -11,7 +11,7 @@ use whydown_core::target::Target;
 
 use super::Check;
 use crate::connect::{Options, connect, facts_of};
-use crate::tap::{Record, Tap};
+use crate::tap::{Record, Seen, Tap};
 use crate::tls;
 
 /// A byte stream, encrypted or not.
@@ -24,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) stream: Tap<Box<dyn Bytes>>,
     /// What is seen on it.
     pub(crate) record: Record,
+    /// What is seen below TLS, where there is TLS.
+    pub(crate) below: Option<Record>,
     /// Application protocol agreed on.
     pub(crate) alpn: Option<String>,
     /// The server asked for a client certificate.
@@ -87,7 +89,8 @@ pub(crate) async fn secure(
 ) -> Option<Opened> {
     let socket = stream.as_fd().try_clone_to_owned().ok();
     if !way.target.scheme.is_tls() {
-        return Some(opened(Box::new(stream), None, false, socket));
+        let (stream, record) = Tap::new(Box::new(stream) as Box<dyn Bytes>);
+        return Some(Opened { stream, record, below: None, alpn: None, asked: false, socket });
     }
     attempt.step = Step::TlsHandshake;
     let peer = tls::Peer {
@@ -106,23 +109,14 @@ pub(crate) async fn secure(
     attempt.tls = Some(shaken.facts);
     match shaken.stream {
         Some(stream) if attempt.failure.is_none() => {
-            Some(opened(Box::new(stream), alpn, asked, socket))
+            let (stream, record) = Tap::new(Box::new(stream) as Box<dyn Bytes>);
+            Some(Opened { stream, record, below: Some(shaken.record), alpn, asked, socket })
         }
         _ => {
             attempt.tcp = socket.as_ref().and_then(facts_of).or(attempt.tcp);
             None
         }
     }
-}
-
-fn opened(
-    stream: Box<dyn Bytes>,
-    alpn: Option<String>,
-    asked: bool,
-    socket: Option<OwnedFd>,
-) -> Opened {
-    let (stream, record) = Tap::new(stream);
-    Opened { stream, record, alpn, asked, socket }
 }
 
 /// Looks a moment for a refusal after the handshake, for `tls://` targets. Other protocols meet
@@ -154,6 +148,13 @@ pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
     attempt.banner = shaken.sample;
     attempt.tls = Some(shaken.facts);
     attempt
+}
+
+impl Opened {
+    /// All that was seen on the stream.
+    pub(crate) fn seen(&self) -> Seen {
+        self.record.seen().with_below(self.below.as_ref())
+    }
 }
 
 /// What the failure of an already encrypted stream means, when TLS itself says so.

@@ -37,7 +37,7 @@ pub(crate) async fn run(action: Admin) -> anyhow::Result<ExitCode> {
 
 async fn open(data: Data) -> anyhow::Result<Store> {
     let directory = data.directory.unwrap_or_else(|| PathBuf::from("whydown-data"));
-    Ok(Store::open_shared(&directory).await?)
+    Ok(Store::open(&directory).await?)
 }
 
 async fn list(store: &Store, json: bool) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ pub(crate) fn run(action: &Config) -> anyhow::Result<ExitCode> {
 }
 
 fn check(file: &Path) -> anyhow::Result<ExitCode> {
-    let config = whydown_server::config::load(file, |name| std::env::var(name).ok())?;
+    let config = whydown_server::config::load(file, &|name| std::env::var(name).ok())?;
     super::print(&format!(
         "{}: fine, {} monitors and {} channels\n",
         file.display(),

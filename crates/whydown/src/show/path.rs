@@ -11,14 +11,14 @@ const COLUMN: usize = 13;
 /// Three lines: names, marks on the way, and words below.
 pub(crate) fn draw(diagnosis: &Diagnosis) -> String {
     let path = &diagnosis.path;
-    let names: String = path.iter().map(|s| centred(s.stage.name(), s, &s.stage.name())).collect();
+    let names: String = path.iter().map(|s| centred(s.stage.name(), s)).collect();
     let marks: String = path.iter().enumerate().map(|(i, s)| mark(i, path.len(), s)).collect();
-    let words: String = path.iter().map(|s| centred(&word(s), s, &word(s))).collect();
+    let words: String = path.iter().map(|s| centred(&word(s), s)).collect();
     [names, marks, words].map(|line| format!(" {}\n", line.trim_end())).concat()
 }
 
-fn centred(text: &str, stage: &PathStage, plain: &str) -> String {
-    let length = plain.chars().count();
+fn centred(text: &str, stage: &PathStage) -> String {
+    let length = text.chars().count();
     let left = (COLUMN.saturating_sub(length)) / 2;
     let right = COLUMN.saturating_sub(length + left);
     format!("{}{}{}", " ".repeat(left), paint(text, stage.state), " ".repeat(right))
