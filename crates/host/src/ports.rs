@@ -1,6 +1,4 @@
-//! Ports: those that browsers refuse, and how many local ones are left.
-
-use std::net::IpAddr;
+//! Ports that browsers refuse.
 
 /// "Bad ports" of the Fetch standard, <https://fetch.spec.whatwg.org/#port-blocking>.
 const BAD_PORTS: [u16; 83] = [
@@ -10,42 +8,11 @@ const BAD_PORTS: [u16; 83] = [
     993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
     6668, 6669, 6679, 6697, 10080,
 ];
-/// Connections of one namespace looked at; with more than that, ports are short anyway.
-const CONNECTIONS_MAX: usize = 200_000;
 
 /// Do browsers refuse this port for HTTP?
 #[must_use]
 pub fn is_unsafe_port(port: u16) -> bool {
     BAD_PORTS.binary_search(&port).is_ok()
-}
-
-/// The range that outgoing connections take their ports from: `ip_local_port_range`, ip(7).
-#[must_use]
-pub fn local_range() -> Option<(u16, u16)> {
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut words = text.split_ascii_whitespace().map(|word| word.parse().ok());
-    Some((words.next()??, words.next()??))
-}
-
-/// How many ports of the range are already used towards this address and port.
-#[must_use]
-pub fn used_towards(ip: IpAddr, port: u16) -> usize {
-    let (file, remote) = match ip {
-        IpAddr::V4(ip) => {
-            let word = u32::from_ne_bytes(ip.octets());
-            ("/proc/thread-self/net/tcp", format!("{word:08X}:{port:04X}"))
-        }
-        IpAddr::V6(ip) => {
-            let mut hex = String::new();
-            for group in ip.octets().as_chunks::<4>().0 {
-                hex.push_str(&format!("{:08X}", u32::from_ne_bytes(*group)));
-            }
-            ("/proc/thread-self/net/tcp6", format!("{hex}:{port:04X}"))
-        }
-    };
-    let Ok(text) = std::fs::read_to_string(file) else { return 0 };
-    let connections = text.lines().skip(1).take(CONNECTIONS_MAX);
-    connections.filter(|line| line.split_ascii_whitespace().nth(2) == Some(&remote)).count()
 }
 
 #[cfg(test)]

@@ -18,11 +18,13 @@ use crate::process::{Command, Output};
 use crate::scratch::Scratch;
 
 mod cable;
+mod limits;
 mod tap;
 mod topology;
 
 pub use cable::Cable;
-use topology::{Place, RATE_LIMITS_OFF, RouteErrors};
+use limits::RouteErrors;
+use topology::{Place, RATE_LIMITS_OFF};
 
 /// Each way; a link without delay changes what `connect()` reports.
 const DEFAULT_DELAY: Duration = Duration::from_millis(5);
@@ -89,7 +91,10 @@ pub struct Lab {
 
 impl Lab {
     /// The whole network with the defaults.
-    #[expect(clippy::new_without_default, reason = "building a network is no default")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "building a network is no default"
+    )]
     #[track_caller]
     pub fn new() -> Self {
         Self::builder().build()
@@ -97,7 +102,11 @@ impl Lab {
 
     /// Another network than the default one.
     pub fn builder() -> Builder {
-        Builder { delay: DEFAULT_DELAY, rate_limits: false, small: false }
+        Builder {
+            delay: DEFAULT_DELAY,
+            rate_limits: false,
+            small: false,
+        }
     }
 
     #[track_caller]
@@ -125,8 +134,10 @@ impl Lab {
             .map(|place| Host::in_namespace(&place.name, &self.scratch, place.v4, place.v6))
             .collect();
         let namespaces: Vec<&str> = hosts.iter().filter_map(Host::namespace).collect();
-        let lines: Vec<String> =
-            namespaces.iter().map(|name| format!("netns add {name}")).collect();
+        let lines: Vec<String> = namespaces
+            .iter()
+            .map(|name| format!("netns add {name}"))
+            .collect();
         // Registered first, so that a failure half-way removes what there is.
         let known = {
             let mut known = self.hosts.lock().or_fail("a lab thread panicked");
@@ -134,7 +145,9 @@ impl Lab {
             known.len()
         };
         if known > HOSTS_MAX {
-            fail(format_args!("{known} hosts in one lab; the limit is {HOSTS_MAX}"));
+            fail(format_args!(
+                "{known} hosts in one lab; the limit is {HOSTS_MAX}"
+            ));
         }
         ip_batch(&[], &lines.join("\n"));
         let has_resolver = self.find("d").is_some();
@@ -183,7 +196,10 @@ impl Lab {
         client.ip_batch(&topology::acquaintance(&router).join("\n"));
         router.ip_batch(&topology::acquaintance(&client).join("\n"));
         let cable = Arc::new(Cable::start(ends, delay));
-        self.cables.lock().or_fail("a lab thread panicked").push(Arc::clone(&cable));
+        self.cables
+            .lock()
+            .or_fail("a lab thread panicked")
+            .push(Arc::clone(&cable));
         cable
     }
 
@@ -210,9 +226,13 @@ impl Lab {
     /// Interface names are limited to 15 characters, two of which the lab uses.
     #[track_caller]
     fn check_name(&self, name: &str) {
-        let sound = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let sound = name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !sound || name.is_empty() || name.len() > 12 {
-            fail(format_args!("a host's name is 1 to 12 of a-z and 0-9, not {name:?}"));
+            fail(format_args!(
+                "a host's name is 1 to 12 of a-z and 0-9, not {name:?}"
+            ));
         }
         if self.find(name).is_some() {
             fail(format_args!("the lab has a host {name:?} already"));
@@ -227,7 +247,8 @@ impl Lab {
     /// A host by name.
     #[track_caller]
     pub fn host(&self, name: &str) -> Host {
-        self.find(name).or_fail(format_args!("this lab has no host {name:?}"))
+        self.find(name)
+            .or_fail(format_args!("this lab has no host {name:?}"))
     }
 
     /// The client `c`, 10.99.1.10.
@@ -271,7 +292,11 @@ impl Lab {
     /// The client's cable.
     pub fn cable(&self) -> Arc<Cable> {
         let cables = self.cables.lock().or_fail("a lab thread panicked");
-        Arc::clone(cables.first().or_fail("the client's cable is not there yet"))
+        Arc::clone(
+            cables
+                .first()
+                .or_fail("the client's cable is not there yet"),
+        )
     }
 
     /// A new directory, removed with the lab.
@@ -291,8 +316,10 @@ impl Drop for Lab {
         if let Ok(cables) = self.cables.lock() {
             cables.iter().for_each(|cable| cable.stop());
         }
-        let lines: Vec<String> =
-            namespaces.iter().map(|name| format!("netns del {name}\n")).collect();
+        let lines: Vec<String> = namespaces
+            .iter()
+            .map(|name| format!("netns del {name}\n"))
+            .collect();
         let mut command = Command::new("ip");
         command.args(["-force", "-batch", "-"]);
         Output::of(command, Some(lines.concat()), Duration::from_secs(20));
@@ -314,7 +341,11 @@ pub(crate) fn ip_batch(options: &[&str], lines: &str) {
     command.args(options).args(["-batch", "-"]);
     let output = Output::of(command, Some(lines.into()), Duration::from_secs(20));
     if output.code != Some(0) {
-        fail(format_args!("`ip {}` failed: {}\n{lines}", options.join(" "), output.stderr.trim()));
+        fail(format_args!(
+            "`ip {}` failed: {}\n{lines}",
+            options.join(" "),
+            output.stderr.trim()
+        ));
     }
 }
 

@@ -33,7 +33,10 @@
 //! assert!(receiver.requests().is_empty());
 //! ```
 
+mod base64;
+mod browser;
 mod ca;
+mod capture;
 mod dns;
 mod fail;
 mod host;
@@ -48,7 +51,9 @@ mod service;
 mod until;
 mod wire;
 
+pub use browser::{Browser, ConsoleLine, Element};
 pub use ca::{Ca, Flavour, Identity};
+pub use capture::Capture;
 pub use dns::{DnsServer, Query, Say};
 pub use host::{Hook, Host, Reject, Route, Rule};
 pub use http::Headers;

@@ -4,6 +4,7 @@
 //! alone delivers; pages and API talk to [`app::App`] and never to either.
 
 pub mod access;
+pub mod api;
 pub mod app;
 mod board;
 pub mod channel;

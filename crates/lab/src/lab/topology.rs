@@ -1,20 +1,14 @@
 //! Who is linked to whom, with which addresses and kernel settings. Text for `ip -batch` only.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
-
-use nix::fcntl::{Flock, FlockArg};
 
 use super::{Side, addresses};
-use crate::fail::OrFail as _;
 use crate::host::Host;
 use crate::scratch::kill_where;
-use crate::until::until;
 
 /// One host of the network.
 pub(super) struct Place {
@@ -35,8 +29,13 @@ enum Role {
 
 /// All hosts of a lab, routers first.
 pub(super) fn places(small: bool) -> Vec<Place> {
-    let router =
-        |name: &str, role, (v4, v6)| Place { name: name.into(), role, v4, v6, has_delay: false };
+    let router = |name: &str, role, (v4, v6)| Place {
+        name: name.into(),
+        role,
+        v4,
+        v6,
+        has_delay: false,
+    };
     let mut client = Place::host("c", Side::Client, 10);
     client.has_delay = true;
     let mut places = vec![
@@ -56,7 +55,13 @@ impl Place {
     /// A host that is no router.
     pub(super) fn host(name: &str, side: Side, number: u8) -> Self {
         let (v4, v6) = addresses(side.net(), number);
-        Self { name: name.into(), role: Role::Host(side), v4, v6, has_delay: false }
+        Self {
+            name: name.into(),
+            role: Role::Host(side),
+            v4,
+            v6,
+            has_delay: false,
+        }
     }
 
     pub(super) fn is_router(&self) -> bool {
@@ -182,7 +187,10 @@ fn mac(v4: Ipv4Addr) -> String {
 }
 
 fn plug(port: &str, bridge: &str) -> Vec<String> {
-    vec![format!("link set {port} master {bridge}"), format!("link set {port} up")]
+    vec![
+        format!("link set {port} master {bridge}"),
+        format!("link set {port} up"),
+    ]
 }
 
 pub(super) fn last_octet(address: Ipv4Addr) -> u8 {
@@ -198,7 +206,10 @@ fn interface(name: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<String> {
 }
 
 fn route(v4_net: &str, v6_net: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<String> {
-    vec![format!("route add {v4_net} via {v4}"), format!("route add {v6_net} via {v6}")]
+    vec![
+        format!("route add {v4_net} via {v4}"),
+        format!("route add {v6_net} via {v6}"),
+    ]
 }
 
 /// The files that `ip netns exec` puts over those in `/etc`.
@@ -249,71 +260,11 @@ pub(super) const RATE_LIMITS_OFF: [(&str, &str); 4] = [
 /// A child is marked before it is inside: `ip netns exec` takes a moment to get there.
 pub(super) fn kill_inhabitants(stem: &str, namespaces: &[&str]) {
     let inode = |path: &Path| fs::metadata(path).map(|namespace| namespace.ino()).ok();
-    let ours: Vec<u64> =
-        namespaces.iter().filter_map(|name| inode(&Path::new("/run/netns").join(name))).collect();
+    let ours: Vec<u64> = namespaces
+        .iter()
+        .filter_map(|name| inode(&Path::new("/run/netns").join(name)))
+        .collect();
     kill_where(|mark, process| {
         mark == Some(stem) || inode(&process.join("ns/net")).is_some_and(|net| ours.contains(&net))
     });
-}
-
-/// How often routers say "no route": a limit that the kernel keeps for the whole machine, not per
-/// namespace (`ip_error()` in net/ipv4/route.c). Labs share a lock while it is off; the last one
-/// puts it back; a lab that wants the limit has the lock alone.
-#[derive(Debug)]
-pub(super) struct RouteErrors {
-    lock: Option<Flock<File>>,
-}
-
-const ERROR_COST: &str = "/proc/sys/net/ipv4/route/error_cost";
-const LOCK: &str = "/run/lock/whydown-lab-route-errors";
-/// Longer than any test of other labs takes.
-const LOCK_DEADLINE: Duration = Duration::from_secs(120);
-
-impl RouteErrors {
-    pub(super) fn new(keep_limits: bool) -> Self {
-        // Only the owner of the machine's own namespace may change it; a container's root may not.
-        let Ok(cost) = fs::read_to_string(ERROR_COST) else {
-            return Self { lock: None };
-        };
-        let kind = if keep_limits {
-            FlockArg::LockExclusiveNonblock
-        } else {
-            FlockArg::LockSharedNonblock
-        };
-        let what = "labs with other ICMP limits on this machine to end";
-        let mut lock = until(LOCK_DEADLINE, what, || Flock::lock(open_lock(), kind).ok());
-        if keep_limits {
-            restore_cost(&mut lock);
-        } else if cost.trim() != "0" {
-            // The lock's content is what to put back.
-            lock.set_len(0).or_fail("cannot empty the lock file");
-            lock.write_all(cost.as_bytes()).or_fail("cannot write the lock file");
-            let _ = fs::write(ERROR_COST, "0");
-        }
-        Self { lock: Some(lock) }
-    }
-}
-
-impl Drop for RouteErrors {
-    fn drop(&mut self) {
-        if let Some(lock) = self.lock.take().and_then(|lock| lock.unlock().ok())
-            && let Ok(mut lock) = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-        {
-            restore_cost(&mut lock);
-        }
-    }
-}
-
-fn open_lock() -> File {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(LOCK);
-    file.or_fail(format_args!("cannot open {LOCK}"))
-}
-
-fn restore_cost(lock: &mut File) {
-    let mut cost = String::new();
-    let read = lock.rewind().and_then(|()| lock.read_to_string(&mut cost));
-    if read.is_ok() && !cost.trim().is_empty() {
-        let _ = fs::write(ERROR_COST, cost.trim());
-        let _ = lock.set_len(0);
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The witnesses are independent of the lab: curl, ping, ss, openssl, tcpdump, the kernel's errno.
 
+mod browser;
 mod dns;
 mod firewall;
 mod mail;

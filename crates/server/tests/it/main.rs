@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod config;
+mod demo;
 mod email;
 mod engine;
 mod house;
 mod outbox;
 mod reload;
+mod site;
 mod store;
 mod support;
 mod trouble;
