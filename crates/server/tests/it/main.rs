@@ -9,6 +9,7 @@ mod house;
 mod outbox;
 mod reload;
 mod site;
+mod spine;
 mod store;
 mod support;
 mod trouble;
