@@ -78,13 +78,8 @@ pub(crate) fn need_program(program: &str) -> PathBuf {
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file());
     found.unwrap_or_else(|| {
-        let package = PACKAGES
-            .iter()
-            .find(|(name, _)| *name == program)
-            .map_or(program, |p| p.1);
-        fail(format_args!(
-            "the command `{program}` is missing; fix: apt-get install {package}"
-        ))
+        let package = PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |p| p.1);
+        fail(format_args!("the command `{program}` is missing; fix: apt-get install {package}"))
     })
 }
 
@@ -95,11 +90,7 @@ fn postgres_directories() -> Vec<PathBuf> {
     };
     let mut versions: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     versions.sort();
-    versions
-        .into_iter()
-        .rev()
-        .map(|version| version.join("bin"))
-        .collect()
+    versions.into_iter().rev().map(|version| version.join("bin")).collect()
 }
 
 /// Ends the test unless it runs as root, which namespaces and nftables need.
