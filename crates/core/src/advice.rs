@@ -11,6 +11,7 @@ mod failures;
 mod failures_upper;
 mod fill;
 mod ground;
+mod markdown;
 mod names;
 mod owner;
 mod visitor;
@@ -19,6 +20,9 @@ use crate::cause::{Cause, Side};
 use crate::diagnosis::Instruction;
 use crate::failure::Failure;
 use crate::target::Target;
+
+pub use markdown::causes_markdown;
+pub(crate) use markdown::{example, machine};
 
 use causes::CauseText;
 use failures::FailureText;

@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 23] = [
+const PACKAGES: [(&str, &str); 27] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -64,6 +64,10 @@ const PACKAGES: [(&str, &str); 23] = [
     ("psql", "postgresql-client"),
     ("setpriv", "util-linux"),
     ("ping", "iputils-ping"),
+    ("nc", "netcat-openbsd"),
+    ("nstat", "iproute2"),
+    ("redis-cli", "redis-server"),
+    ("ssh", "openssh-client"),
 ];
 
 /// Where a program lies; ends the test with the `apt-get install` line when it is missing.

@@ -1,5 +1,8 @@
 //! A stream that remembers what happened on it: the first bytes, how many there were, when the
 //! first came, and how it ended. Libraries on top often say only "error".
+//!
+//! A write that fails because the other side is gone counts as done here: what that side said
+//! before (an alert, an early answer) still waits to be read, and says more than "broken pipe".
 
 use std::io;
 use std::pin::Pin;
@@ -21,8 +24,6 @@ pub(crate) struct Seen {
     pub(crate) received_bytes: u64,
     /// When the first byte came.
     pub(crate) first_at: Option<Instant>,
-    /// When we last sent something.
-    pub(crate) sent_at: Option<Instant>,
     /// The other side closed its half.
     pub(crate) ended: bool,
     /// The first error, as error number, kind and text.
@@ -52,12 +53,24 @@ impl StreamError {
 
     /// Did the other side (or something on the way) send a RST?
     pub(crate) fn is_reset(&self) -> bool {
-        matches!(
-            self.kind,
-            io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe
-        )
+        matches!(self.kind, io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
+    }
+
+    /// Also a RST after a FIN, which tcp(7) reports as EPIPE.
+    fn is_gone(&self) -> bool {
+        self.is_reset() || self.kind == io::ErrorKind::BrokenPipe
+    }
+}
+
+impl Seen {
+    /// Completes what was seen above TLS with what was seen below: a RST there is only an end
+    /// here.
+    pub(crate) fn with_below(mut self, below: Option<&Record>) -> Self {
+        let reset = below.and_then(|record| record.seen().error).filter(StreamError::is_reset);
+        if self.error.as_ref().is_none_or(|error| error.tls.is_none()) {
+            self.error = reset.or(self.error);
+        }
+        self
     }
 }
 
@@ -120,11 +133,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.inner).poll_write(context, bytes));
-        self.record.with(|seen| match &result {
-            Ok(_) => seen.sent_at = Some(Instant::now()),
-            Err(error) => note(seen, error),
-        });
-        Poll::Ready(result)
+        let Err(error) = &result else { return Poll::Ready(result) };
+        self.record.with(|seen| note(seen, error));
+        match StreamError::new(error).is_gone() {
+            true => Poll::Ready(Ok(bytes.len())),
+            false => Poll::Ready(result),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -57,6 +57,8 @@ pub(crate) struct Shaken {
     pub(crate) errno: Option<i32>,
     /// How long it took.
     pub(crate) elapsed: Duration,
+    /// What was seen below TLS.
+    pub(crate) record: Record,
 }
 
 /// Whom we expect behind a connection, and how to judge.
@@ -100,6 +102,7 @@ pub(crate) async fn handshake(stream: TcpStream, peer: &Peer<'_>, deadline: Inst
             chain::judge(&presented.chain, &name, peer.trust, Timestamp::now()).chain;
     }
     shaken.elapsed = begin.elapsed();
+    shaken.record = record;
     shaken
 }
 
@@ -113,6 +116,7 @@ impl Shaken {
             sample: None,
             errno: None,
             elapsed: Duration::ZERO,
+            record: Record::default(),
         }
     }
 
@@ -169,6 +173,7 @@ fn succeeded(
         sample: None,
         errno: None,
         elapsed: Duration::ZERO,
+        record: Record::default(),
     }
 }
 
@@ -181,7 +186,12 @@ fn failed(error: &StreamError, record: &Record, asked: bool) -> Shaken {
             Shaken { sample: Some(sample), ..with }
         }
         None => {
-            let (failure, alert) = failure_of(error, asked);
+            let (failure, alert) = match (failure_of(error, asked), &seen.error) {
+                ((Failure::TlsClosed, alert), Some(error)) if error.is_reset() => {
+                    (Failure::TlsReset, alert)
+                }
+                (other, _) => other,
+            };
             Shaken::with(failure, TlsFacts { alert, ..TlsFacts::default() })
         }
     };

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
 use whydown_core::monitor::Monitor;
 use whydown_core::notice::Notice;
 
 use crate::channel::{Channel, ChannelKind};
-pub use https::Client;
+use https::Client;
 
 /// One attempt takes at most so long.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,13 +52,16 @@ impl DeliveryError {
 pub struct Notifier {
     client: Arc<Client>,
     timeout: Duration,
+    authorities: Arc<Vec<CertificateDer<'static>>>,
 }
 
 impl Notifier {
-    /// With the system's certificate authorities.
+    /// Trusts the system's certificate authorities and those given.
     #[must_use]
-    pub fn new(timeout: Duration) -> Self {
-        Self { client: Arc::new(Client::new()), timeout }
+    pub fn new(timeout: Duration, authorities: Vec<CertificateDer<'static>>) -> Self {
+        let authorities = Arc::new(authorities);
+        let client = Arc::new(Client::new(Arc::clone(&authorities)));
+        Self { client, timeout, authorities }
     }
 
     /// Delivers a notice over a channel, once.
@@ -75,7 +79,9 @@ impl Notifier {
                 ChannelKind::Webhook(webhook) => {
                     webhook::deliver(&self.client, webhook, notice, now).await
                 }
-                ChannelKind::Email(email) => email::deliver(email, notice, self.timeout).await,
+                ChannelKind::Email(email) => {
+                    email::deliver(email, notice, self.timeout, &self.authorities).await
+                }
             }
         };
         let timed_out = || {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher as _};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::{self, Config, ConfigErrors};
@@ -39,39 +39,70 @@ pub(crate) async fn put_in_force(events: &mpsc::Sender<Event>, config: Config) {
     let _ = events.send(Event::Reloaded(Box::new(config))).await;
 }
 
-/// Watches the file.
+/// Hears of changes of a file, from the moment that it is made.
+#[derive(Debug)]
+pub struct Watch {
+    path: PathBuf,
+    changes: mpsc::Receiver<()>,
+    hangup: Option<Signal>,
+    text: Option<Vec<u8>>,
+    _watching: Option<notify::RecommendedWatcher>,
+}
+
+impl Watch {
+    /// Watches the file's directory, as editors replace files instead of writing to them; also
+    /// listens for SIGHUP.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let (changed, changes) = mpsc::channel(1);
+        let watching = watch(path, changed);
+        if let Err(error) = &watching {
+            let path = path.display();
+            tracing::warn!("{path} is not watched ({error}); send SIGHUP after a change");
+        }
+        Self {
+            path: path.to_owned(),
+            changes,
+            hangup: signal(SignalKind::hangup()).ok(),
+            text: std::fs::read(path).ok(),
+            _watching: watching.ok(),
+        }
+    }
+
+    /// Returns when the file is another one, or somebody says that it is.
+    async fn changed(&mut self) {
+        loop {
+            let forced = tokio::select! {
+                Some(()) = self.changes.recv() => false,
+                Some(()) = next(&mut self.hangup) => true,
+                else => std::future::pending().await,
+            };
+            tokio::time::sleep(SETTLE).await;
+            while self.changes.try_recv().is_ok() {}
+            let text = std::fs::read(&self.path).ok();
+            if forced || text != self.text {
+                self.text = text;
+                return;
+            }
+        }
+    }
+}
+
+/// Puts changes of the file in force.
 pub(crate) struct Watcher {
     pub(crate) options: ServeOptions,
+    pub(crate) watch: Watch,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) health: Arc<HealthBoard>,
 }
 
 impl Watcher {
     /// Runs until `stop`.
-    pub(crate) async fn run(self, mut stop: Stop) {
-        let Some(path) = self.options.config.clone() else { return stop.wait().await };
-        let (changed, mut changes) = mpsc::channel(1);
-        let watching = watch(&path, changed);
-        if let Err(error) = &watching {
-            tracing::warn!(
-                "{} is not watched ({error}); send SIGHUP after a change",
-                path.display()
-            );
-        }
-        let mut hangup = signal(SignalKind::hangup()).ok();
-        let mut text = std::fs::read(&path).ok();
+    pub(crate) async fn run(mut self, mut stop: Stop) {
         loop {
-            let forced = tokio::select! {
+            tokio::select! {
                 () = stop.wait() => return,
-                Some(()) = changes.recv() => false,
-                Some(()) = next(&mut hangup) => true,
-            };
-            tokio::time::sleep(SETTLE).await;
-            while changes.try_recv().is_ok() {}
-            let now = std::fs::read(&path).ok();
-            if forced || now != text {
-                text = now;
-                self.reload().await;
+                () = self.watch.changed() => self.reload().await,
             }
         }
     }
@@ -94,14 +125,13 @@ impl Watcher {
     }
 }
 
-async fn next(hangup: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
+async fn next(hangup: &mut Option<Signal>) -> Option<()> {
     match hangup {
         Some(hangup) => hangup.recv().await,
         None => std::future::pending().await,
     }
 }
 
-/// Watches the directory, as editors replace files instead of writing to them.
 fn watch(
     path: &Path,
     changed: mpsc::Sender<()>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::sync::{broadcast, mpsc, watch};
 use whydown_core::wire::Report;
 
@@ -17,6 +18,8 @@ use crate::health::HealthBoard;
 use crate::notify::{ATTEMPT_TIMEOUT, Notifier};
 use crate::outbox::{Outbox, Schedule};
 use crate::probing::Prober;
+pub use crate::reload::Watch;
+use crate::reload::Watcher;
 use crate::store::{Lock, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::{reload, upkeep};
@@ -94,6 +97,8 @@ pub struct Surroundings {
     pub schedule: Schedule,
     /// How long one delivery may take.
     pub attempt_timeout: Duration,
+    /// Certificate authorities that channels trust besides the system's.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 impl Default for Surroundings {
@@ -103,6 +108,7 @@ impl Default for Surroundings {
             probing: Probing::Embedded,
             schedule: Schedule::default(),
             attempt_timeout: ATTEMPT_TIMEOUT,
+            authorities: Vec::new(),
         }
     }
 }
@@ -133,9 +139,16 @@ impl Running {
     /// # Errors
     /// Whatever kept it from starting.
     pub async fn start_in(config: Config, around: Surroundings) -> Result<Self, ServeError> {
-        let dir = config.data.clone();
-        let lock = Lock::take(&dir)?;
-        let store = Store::open(&dir).await?;
+        let lock = Lock::take(&config.data)?;
+        Self::start_locked(config, around, lock).await
+    }
+
+    async fn start_locked(
+        config: Config,
+        around: Surroundings,
+        lock: Lock,
+    ) -> Result<Self, ServeError> {
+        let store = Store::open(&config.data).await?;
         store.verify().await?;
         let (reports, report_inbox) = mpsc::channel(REPORTS_MAX);
         let (events, event_inbox) = mpsc::channel(EVENTS_MAX);
@@ -160,7 +173,7 @@ impl Running {
         let wake = Arc::clone(&shared.outbox);
         let assignments = shared.assignments.subscribe();
         let engine = Engine::load(shared, config).await?;
-        let notifier = Notifier::new(around.attempt_timeout);
+        let notifier = Notifier::new(around.attempt_timeout, around.authorities);
         let outbox = Outbox {
             store: store.clone(),
             clock: around.clock.clone(),
@@ -207,6 +220,18 @@ impl Running {
         reload::put_in_force(&self.events, config).await;
     }
 
+    /// Follows the configuration file from now on.
+    pub fn follow(&mut self, options: ServeOptions, watch: Watch) {
+        let watcher = Watcher {
+            options,
+            watch,
+            events: self.events.clone(),
+            health: Arc::clone(&self.health),
+        };
+        let stop = self.tasks.stop_signal();
+        self.tasks.start("the configuration's watcher", watcher.run(stop));
+    }
+
     /// Drains and stops everything.
     pub async fn stop(self) {
         if !self.tasks.finish().await {
@@ -226,13 +251,16 @@ pub async fn serve(
     ready: impl FnOnce(Ready) + Send,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
+    // Watching begins before reading: a change in between is not missed.
+    let watch = options.config.as_deref().map(Watch::new);
     let config = reload::read(&options)?;
+    let lock = Lock::take(&config.data)?;
     let address = config.listen;
     let listen = |source| ServeError::Listen { address, source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let mut running = Running::start(config, Probing::Embedded).await?;
+    let mut running = Running::start_locked(config, Surroundings::default(), lock).await?;
     let setup_link = crate::access::setup_link(running.app.store(), &url).await?;
     let router = crate::web::router(running.app.clone());
     let mut closing = running.tasks.stop_signal();
@@ -245,12 +273,9 @@ pub async fn serve(
             () = closing.wait() => {}
         }
     });
-    let watcher = reload::Watcher {
-        options: options.clone(),
-        events: running.events.clone(),
-        health: Arc::clone(&running.health),
-    };
-    running.tasks.start("the configuration's watcher", watcher.run(running.tasks.stop_signal()));
+    if let Some(watch) = watch {
+        running.follow(options, watch);
+    }
     ready(Ready { address, url, setup_link });
     let ended = tokio::select! {
         () = stop => None,

@@ -121,7 +121,7 @@ fn proxy(case: &Case<'_>) -> Option<Finding> {
 
 /// Browsers refuse these ports without asking the network; other clients do not.
 fn unsafe_port(case: &Case<'_>) -> Option<Finding> {
-    if !case.evidence.environment.unsafe_port || !case.target.scheme.is_http() {
+    if !case.target.scheme.is_http() || !crate::client::unsafe_port(case.target.port) {
         return None;
     }
     Some(Finding {

@@ -245,5 +245,5 @@ fn a_command_that_never_ends_is_stopped_with_its_children() {
 #[test]
 #[should_panic(expected = "apt-get install nonesuch")]
 fn a_missing_program_is_named_with_its_fix() {
-    Host::machine().exec::<&str>("nonesuch", &[]);
+    Host::machine().exec("nonesuch", &[]);
 }

@@ -115,7 +115,7 @@ pub(super) async fn exchange(
     remote: SocketAddr,
     attempt: &mut Attempt,
 ) -> Option<Answer> {
-    let way = Way { target: &hop.target, remote, alpn: &["h2", "http/1.1"], max_segment: None };
+    let way = Way { target: &hop.target, remote, alpn: &["h2", "http/1.1"] };
     let opened = open(check, &way, attempt).await?;
     request(check, hop, opened, attempt).await
 }
@@ -127,7 +127,7 @@ pub(super) async fn request(
     opened: Opened,
     attempt: &mut Attempt,
 ) -> Option<Answer> {
-    let Opened { stream, record, alpn, asked, socket } = opened;
+    let Opened { stream, record, below, alpn, asked, socket } = opened;
     let version = if alpn.as_deref() == Some("h2") { Version::HTTP_2 } else { Version::HTTP_11 };
     attempt.step = Step::Send;
     let message = match message(hop, version) {
@@ -151,7 +151,7 @@ pub(super) async fn request(
     };
     let result = timeout_at(check.deadline, spoken).await;
     let end = Instant::now();
-    let seen = record.seen();
+    let seen = record.seen().with_below(below.as_ref());
     let reached = progress.take();
     attempt.tcp = socket.as_ref().and_then(facts_of).or(attempt.tcp);
     note_progress(attempt, &reached, &seen, (begin, end));

@@ -11,7 +11,7 @@ use whydown_core::target::Target;
 
 use super::Check;
 use crate::connect::{Options, connect, facts_of};
-use crate::tap::{Record, Tap};
+use crate::tap::{Record, Seen, Tap};
 use crate::tls;
 
 /// A byte stream, encrypted or not.
@@ -24,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) stream: Tap<Box<dyn Bytes>>,
     /// What is seen on it.
     pub(crate) record: Record,
+    /// What is seen below TLS, where there is TLS.
+    pub(crate) below: Option<Record>,
     /// Application protocol agreed on.
     pub(crate) alpn: Option<String>,
     /// The server asked for a client certificate.
@@ -41,8 +43,6 @@ pub(crate) struct Way<'a> {
     pub(crate) remote: SocketAddr,
     /// Application protocols offered.
     pub(crate) alpn: &'a [&'a str],
-    /// Largest segment, to get below a path's MTU.
-    pub(crate) max_segment: Option<u16>,
 }
 
 /// Connects and shakes hands, writing down every step. `None`: it failed, and the attempt says
@@ -63,7 +63,7 @@ pub(crate) async fn tcp(
     attempt: &mut Attempt,
 ) -> Option<TcpStream> {
     attempt.step = Step::Connect;
-    let options = Options { max_segment: way.max_segment, ..Options::default() };
+    let options = Options { max_segment: check.max_segment, ..Options::default() };
     match connect(way.remote, &options, check.deadline).await {
         Ok(connection) => {
             attempt.local = connection.local;
@@ -87,7 +87,8 @@ pub(crate) async fn secure(
 ) -> Option<Opened> {
     let socket = stream.as_fd().try_clone_to_owned().ok();
     if !way.target.scheme.is_tls() {
-        return Some(opened(Box::new(stream), None, false, socket));
+        let (stream, record) = Tap::new(Box::new(stream) as Box<dyn Bytes>);
+        return Some(Opened { stream, record, below: None, alpn: None, asked: false, socket });
     }
     attempt.step = Step::TlsHandshake;
     let peer = tls::Peer {
@@ -106,7 +107,8 @@ pub(crate) async fn secure(
     attempt.tls = Some(shaken.facts);
     match shaken.stream {
         Some(stream) if attempt.failure.is_none() => {
-            Some(opened(Box::new(stream), alpn, asked, socket))
+            let (stream, record) = Tap::new(Box::new(stream) as Box<dyn Bytes>);
+            Some(Opened { stream, record, below: Some(shaken.record), alpn, asked, socket })
         }
         _ => {
             attempt.tcp = socket.as_ref().and_then(facts_of).or(attempt.tcp);
@@ -115,22 +117,12 @@ pub(crate) async fn secure(
     }
 }
 
-fn opened(
-    stream: Box<dyn Bytes>,
-    alpn: Option<String>,
-    asked: bool,
-    socket: Option<OwnedFd>,
-) -> Opened {
-    let (stream, record) = Tap::new(stream);
-    Opened { stream, record, alpn, asked, socket }
-}
-
 /// Looks a moment for a refusal after the handshake, for `tls://` targets. Other protocols meet
 /// it at their first read.
 pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
     let target = &check.monitor.target;
     let mut attempt = check.attempt(ip);
-    let way = Way { target, remote: check.remote(ip), alpn: &[], max_segment: None };
+    let way = Way { target, remote: check.remote(ip), alpn: &[] };
     let Some(stream) = tcp(check, &way, &mut attempt).await else { return attempt };
     attempt.step = Step::TlsHandshake;
     let peer = tls::Peer {
@@ -154,6 +146,13 @@ pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
     attempt.banner = shaken.sample;
     attempt.tls = Some(shaken.facts);
     attempt
+}
+
+impl Opened {
+    /// All that was seen on the stream.
+    pub(crate) fn seen(&self) -> Seen {
+        self.record.seen().with_below(self.below.as_ref())
+    }
 }
 
 /// What the failure of an already encrypted stream means, when TLS itself says so.

@@ -99,7 +99,7 @@ fn authority_defect(
     }
     let top = top_of_path(parsed);
     let issuer = text(&top.issuer().to_string());
-    if !is_self_signed(top) && names_issuer_address(top) && !is_anchor_name(top, trust) {
+    if !is_self_signed(top) && has_intermediate_above(top) && !is_anchor_name(top, trust) {
         let detail = format!("the certificate of its issuer is not sent: {issuer}");
         return Some((Failure::TlsIncompleteChain, detail));
     }
@@ -187,10 +187,15 @@ fn is_signed_by(cert: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> boo
     algorithms.any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
 }
 
-/// Does it say where its issuer's certificate can be fetched (RFC 5280 §4.2.2.1)? Public
-/// authorities always do; private ones rarely.
-fn names_issuer_address(cert: &X509Certificate<'_>) -> bool {
+/// Is there an intermediate between this certificate and a root? It is, when the certificate says
+/// where its issuer's can be fetched (RFC 5280 §4.2.2.1: public authorities always do, private
+/// ones rarely), or when the issuer's name says so.
+fn has_intermediate_above(cert: &X509Certificate<'_>) -> bool {
     let ca_issuers = oid!(1.3.6.1.5.5.7.48.2);
+    let issuer = cert.issuer().to_string().to_ascii_lowercase();
+    if issuer.contains("intermediate") || issuer.contains("issuing") {
+        return true;
+    }
     cert.extensions().iter().any(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityInfoAccess(access) => {
             access.accessdescs.iter().any(|description| description.access_method == ca_issuers)

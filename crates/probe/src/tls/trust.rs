@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// A set of trusted authorities; cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,6 +28,12 @@ impl Trust {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots);
         Self { roots: Arc::new(store) }
+    }
+
+    /// Exactly the certificates of a PEM bundle. Unreadable ones are passed over.
+    #[must_use]
+    pub fn from_pem(bundle: &[u8]) -> Self {
+        Self::only(CertificateDer::pem_slice_iter(bundle).filter_map(Result::ok))
     }
 
     pub(super) fn roots(&self) -> &RootCertStore {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use rustls::pki_types::CertificateDer;
 use whydown_core::notice::Notice;
 
 use super::{DeliveryError, quote};
@@ -20,9 +21,10 @@ pub(super) async fn deliver(
     email: &Email,
     notice: &Notice,
     timeout: Duration,
+    authorities: &[CertificateDer<'static>],
 ) -> Result<(), DeliveryError> {
     let message = message(email, notice)?;
-    let transport = transport(email, timeout)?;
+    let transport = transport(email, timeout, authorities)?;
     match transport.send(message).await {
         Ok(_) => Ok(()),
         Err(error) => Err(explain(email, &error)),
@@ -32,10 +34,16 @@ pub(super) async fn deliver(
 fn transport(
     email: &Email,
     timeout: Duration,
+    authorities: &[CertificateDer<'static>],
 ) -> Result<AsyncSmtpTransport<Tokio1Executor>, DeliveryError> {
     let smtp = &email.smtp;
-    let parameters = TlsParameters::new(smtp.host.clone())
-        .map_err(|error| DeliveryError::lasting(format!("TLS for {smtp}: {error}")))?;
+    let unusable = |error| DeliveryError::lasting(format!("TLS for {smtp}: {error}"));
+    let mut parameters = TlsParameters::builder(smtp.host.clone());
+    for authority in authorities {
+        let authority = Certificate::from_der(authority.to_vec()).map_err(unusable)?;
+        parameters = parameters.add_root_certificate(authority);
+    }
+    let parameters = parameters.build().map_err(unusable)?;
     let tls = match (smtp.implicit_tls, email.require_tls) {
         (true, _) => Tls::Wrapper(parameters),
         (false, true) => Tls::Required(parameters),

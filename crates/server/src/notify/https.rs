@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -25,8 +25,9 @@ const ADDRESSES_MAX: usize = 4;
 const ANSWER_MAX_BYTES: usize = 16 << 10;
 
 /// Sends requests.
-pub struct Client {
+pub(super) struct Client {
     tls: OnceLock<Arc<rustls::ClientConfig>>,
+    authorities: Arc<Vec<CertificateDer<'static>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -43,10 +44,10 @@ pub(super) struct Post<'a> {
 }
 
 impl Client {
-    /// Reads the system's certificate authorities when first needed.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { tls: OnceLock::new() }
+    /// Reads the system's certificate authorities when first needed, and trusts `authorities`
+    /// besides.
+    pub(super) fn new(authorities: Arc<Vec<CertificateDer<'static>>>) -> Self {
+        Self { tls: OnceLock::new(), authorities }
     }
 
     /// Posts and reads the answer; any 2xx is success.
@@ -74,6 +75,7 @@ impl Client {
         }
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.authorities.iter().cloned());
         if roots.is_empty() {
             return Err(DeliveryError::passing(
                 "no certificate authorities found on this machine; install ca-certificates",
@@ -86,12 +88,6 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(config))))
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

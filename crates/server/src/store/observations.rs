@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::FromRow;
+use sqlx::{FromRow, SqliteConnection};
 use whydown_core::observation::Observation;
 
 use super::batch::{Packed, ids_contain, unpack};
@@ -70,8 +70,11 @@ impl Store {
         let before = before.unwrap_or(Timestamp::MAX);
         let limit = limit.clamp(1, PAGE_MAX);
         let mut search = Search { monitor, before, limit, found: Vec::new() };
-        self.search_batches(&mut search).await?;
-        self.search_blocks(&mut search).await?;
+        // One snapshot of both tables, as housekeeping moves rows from one into the other.
+        let mut tx = self.readers().begin().await.map_err(|error| self.explain(error))?;
+        self.search_batches(&mut tx, &mut search).await?;
+        self.search_blocks(&mut tx, &mut search).await?;
+        drop(tx);
         let names = self.names();
         let named = |row: Packed| Seen {
             location: names.location_name(row.location).unwrap_or("unknown").to_owned(),
@@ -80,7 +83,11 @@ impl Store {
         Ok(search.found.into_iter().map(named).collect())
     }
 
-    async fn search_batches(&self, search: &mut Search) -> Result<(), StoreError> {
+    async fn search_batches(
+        &self,
+        tx: &mut SqliteConnection,
+        search: &mut Search,
+    ) -> Result<(), StoreError> {
         let explain = |error| self.explain(error);
         let mut place = (i64::MAX, i64::MAX);
         loop {
@@ -93,7 +100,7 @@ impl Store {
             .bind(place.1)
             .bind(to_ms(search.before).saturating_add(1))
             .bind(PAGE_BATCHES)
-            .fetch_all(self.readers())
+            .fetch_all(&mut *tx)
             .await
             .map_err(explain)?;
             let Some(last) = page.last() else { return Ok(()) };
@@ -103,23 +110,26 @@ impl Store {
                     return Ok(());
                 }
                 if ids_contain(&row.monitors, search.monitor) {
-                    search.take(self.batch(row.id).await?);
+                    search.take(self.batch(tx, row.id).await?);
                 }
             }
         }
     }
 
-    /// One batch; empty when it has just been moved into blocks.
-    async fn batch(&self, id: i64) -> Result<Vec<Packed>, StoreError> {
-        let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM batches WHERE id = $1")
+    async fn batch(&self, tx: &mut SqliteConnection, id: i64) -> Result<Vec<Packed>, StoreError> {
+        let body: Vec<u8> = sqlx::query_scalar("SELECT body FROM batches WHERE id = $1")
             .bind(id)
-            .fetch_optional(self.readers())
+            .fetch_one(tx)
             .await
             .map_err(|error| self.explain(error))?;
-        body.map_or_else(|| Ok(Vec::new()), |body| unpack(&body))
+        unpack(&body)
     }
 
-    async fn search_blocks(&self, search: &mut Search) -> Result<(), StoreError> {
+    async fn search_blocks(
+        &self,
+        tx: &mut SqliteConnection,
+        search: &mut Search,
+    ) -> Result<(), StoreError> {
         let mut hour = to_ms(search.before).saturating_add(1);
         loop {
             let page: Vec<(i64, Vec<u8>)> = sqlx::query_as(
@@ -129,7 +139,7 @@ impl Store {
             .bind(search.monitor)
             .bind(hour)
             .bind(PAGE_BLOCKS)
-            .fetch_all(self.readers())
+            .fetch_all(&mut *tx)
             .await
             .map_err(|error| self.explain(error))?;
             if page.is_empty() {

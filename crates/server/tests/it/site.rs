@@ -166,7 +166,12 @@ impl Program<'_> {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
