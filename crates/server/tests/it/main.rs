@@ -1,6 +1,9 @@
 //! Tests of the server: one binary, one module per part.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod access;
+mod api;
+mod browser;
 mod config;
 mod demo;
 mod email;
@@ -13,4 +16,5 @@ mod spine;
 mod store;
 mod support;
 mod trouble;
+mod web;
 mod webhook;
