@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod config;
+mod docs;
 mod email;
 mod engine;
 mod house;
