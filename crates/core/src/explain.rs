@@ -133,10 +133,12 @@ pub fn explain(text: &str) -> Explanation {
     let causes = causes(&found);
     let target = target(&named, &found);
     let look_alikes = found.failure.map(advice::look_alikes).unwrap_or_default();
+    let client = client(&paste, &found);
+    let could_also_be = could_also_be(&found, client);
     Explanation {
         failure: found.failure,
         cause: found.cause,
-        client: Some(client(&paste, &found)).filter(|name| !name.is_empty()).map(str::to_owned),
+        client: Some(client).filter(|name| !name.is_empty()).map(str::to_owned),
         matched: Some(paste.original(text, found.at, found.length).to_owned()),
         title: found
             .failure
@@ -147,7 +149,6 @@ pub fn explain(text: &str) -> Explanation {
             .map_or_else(|| about(&found, advice::cause_explanation), advice::explanation)
             .into(),
         timing: found.failure.map_or("-", advice::timing).to_owned(),
-        could_also_be: found.also.to_vec(),
         look_alikes: look_alikes
             .into_iter()
             .map(|other| LookAlike {
@@ -158,7 +159,8 @@ pub fn explain(text: &str) -> Explanation {
             .collect(),
         next: next(&causes, &target, &named),
         causes,
-        note: note(&found, &named),
+        note: note(&found, &could_also_be, &named),
+        could_also_be,
         host: named.host.map(|host| host.to_string()),
         port: named.port,
         url: named.target.map(|target| target.to_string()),
@@ -256,6 +258,28 @@ fn client(paste: &Paste, found: &Recognised) -> &'static str {
     if found.client.is_empty() || inside { marked } else { found.client }
 }
 
+/// Clients that show a failing forward proxy in the words of a failing target.
+const PROXY_BLIND: &[&str] =
+    &["", "curl", "dotnet", "git", "java", "macos", "php", "python", "safari", "wget", "windows"];
+
+/// What else the text can mean: as the table says, and the proxy's failure of the same kind.
+fn could_also_be(found: &Recognised, client: &str) -> Vec<Failure> {
+    let mut all = found.also.to_vec();
+    let proxy = match found.failure {
+        Some(Failure::TcpRefused) => Some(Failure::ProxyRefused),
+        Some(Failure::TcpTimedOut) => Some(Failure::ProxyTimedOut),
+        Some(Failure::TcpHostUnreachable) => Some(Failure::ProxyUnreachable),
+        Some(Failure::DnsNotFound) if client != "curl" => Some(Failure::ProxyUnresolved),
+        Some(Failure::HttpEmptyReply) => Some(Failure::ProxyClosed),
+        Some(Failure::HttpStatus) => Some(Failure::ProxyTunnelFailed),
+        _ => None,
+    };
+    let known_owner = found.causes.contains(&Cause::UpstreamDead);
+    let blind = PROXY_BLIND.contains(&client) && !known_owner;
+    all.extend(proxy.filter(|failure| blind && !all.contains(failure)));
+    all
+}
+
 /// What the text itself names, then what usually causes the failure.
 fn causes(found: &Recognised) -> Vec<Cause> {
     let mut all: Vec<Cause> = found.cause.into_iter().collect();
@@ -331,7 +355,7 @@ fn quoted(url: &str) -> String {
 /// Ports on which forward proxies usually listen.
 const PROXY_PORTS: &[u16] = &[1080, 3128, 8118, 8888];
 
-fn note(found: &Recognised, named: &Named) -> Option<String> {
+fn note(found: &Recognised, could_also_be: &[Failure], named: &Named) -> Option<String> {
     let connecting = matches!(found.failure, Some(Failure::TcpRefused | Failure::TcpTimedOut));
     let proxy_port = named.port.is_some_and(|port| PROXY_PORTS.contains(&port));
     if connecting && proxy_port {
@@ -343,7 +367,7 @@ fn note(found: &Recognised, named: &Named) -> Option<String> {
     }
     let about_proxy = |failure: &Failure| failure.stage() == Stage::Proxy;
     let hidden = found.failure.is_some_and(|failure| !about_proxy(&failure));
-    if hidden && found.also.iter().any(about_proxy) {
+    if hidden && could_also_be.iter().any(about_proxy) {
         return Some(
             "If a proxy is configured, the same text is shown for a proxy that fails: look whose \
              host and port the message names."

@@ -7,9 +7,12 @@ use whydown_core::evidence::OwnCounters;
 pub fn own_counters() -> Option<OwnCounters> {
     let netstat = std::fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
     let snmp = std::fs::read_to_string("/proc/thread-self/net/snmp").ok()?;
+    // Missing where the kernel has no IPv6.
+    let snmp6 = std::fs::read_to_string("/proc/thread-self/net/snmp6").unwrap_or_default();
+    let v4 = counter(&snmp, "Ip:", "InReceives")?;
     Some(OwnCounters {
         retransmit_failures: counter(&netstat, "TcpExt:", "TCPRetransFail")?,
-        ip_received: counter(&snmp, "Ip:", "InReceives")?,
+        ip_received: v4 + counter_6(&snmp6, "Ip6InReceives").unwrap_or(0),
         tcp_received: counter(&snmp, "Tcp:", "InSegs")?,
     })
 }
@@ -33,9 +36,14 @@ fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
     values.split_ascii_whitespace().nth(at)?.parse().ok()
 }
 
+/// One name and value a line.
+fn counter_6(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::counter;
+    use super::{counter, counter_6};
 
     #[test]
     fn a_counter_is_found_by_its_group_and_name() {
@@ -44,5 +52,6 @@ mod tests {
         assert_eq!(counter(text, "Tcp:", "OutSegs"), Some(8));
         assert_eq!(counter(text, "Tcp:", "InReceives"), None);
         assert_eq!(counter("", "Tcp:", "InSegs"), None);
+        assert_eq!(counter_6("Ip6InReceives    \t7\nIp6InOctets 8\n", "Ip6InReceives"), Some(7));
     }
 }

@@ -3,6 +3,11 @@
 //! it through `spawn_blocking`. It only reads, and what it may not read it says so.
 
 pub mod counters;
-pub mod ports;
+mod environment;
+pub mod firewall;
+pub mod netlink;
 pub mod proxy;
 pub mod resolver;
+pub mod route;
+
+pub use environment::environment;

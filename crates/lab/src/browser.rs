@@ -96,10 +96,7 @@ impl Browser {
             "timeouts": {"pageLoad": milliseconds(PAGE_LOAD), "implicit": 0},
         }}});
         let session = Session::begin(host, port, &capabilities);
-        Self {
-            session,
-            _driver: driver,
-        }
+        Self { session, _driver: driver }
     }
 
     /// Opens a page and waits until it is loaded.
@@ -129,8 +126,7 @@ impl Browser {
 
     /// Changes how long a page may take to load (60 s at first).
     pub fn set_page_load_limit(&self, limit: Duration) {
-        self.session
-            .post("/timeouts", &json!({"pageLoad": milliseconds(limit)}));
+        self.session.post("/timeouts", &json!({"pageLoad": milliseconds(limit)}));
     }
 
     /// Loads the page again.
@@ -168,14 +164,9 @@ impl Browser {
 
     /// All elements that match a CSS selector now.
     pub fn find_all(&self, css: &str) -> Vec<Element<'_>> {
-        let found = self
-            .session
-            .post("/elements", &json!({"using": "css selector", "value": css}));
+        let found = self.session.post("/elements", &json!({"using": "css selector", "value": css}));
         let found = found.as_array().cloned().unwrap_or_default();
-        found
-            .iter()
-            .filter_map(|reference| Element::new(&self.session, reference))
-            .collect()
+        found.iter().filter_map(|reference| Element::new(&self.session, reference)).collect()
     }
 
     /// The visible text of the page.
@@ -187,9 +178,7 @@ impl Browser {
     #[track_caller]
     pub fn wait_url(&self, wanted: &str) {
         let what = format!("{wanted:?} in the address, which was {}", self.url());
-        until(APPEARANCE, what, || {
-            self.url().contains(wanted).then_some(())
-        });
+        until(APPEARANCE, what, || self.url().contains(wanted).then_some(()));
     }
 
     /// Waits until the page shows a text.
@@ -198,25 +187,19 @@ impl Browser {
         let what = format!("{wanted:?} on {}", self.url());
         // A page that is just being replaced has no body to read.
         let look = || self.script("return document.body ? document.body.innerText : ''", &[]);
-        until(APPEARANCE, what, || {
-            text(&look()).contains(wanted).then_some(())
-        });
+        until(APPEARANCE, what, || text(&look()).contains(wanted).then_some(()));
     }
 
     /// Runs a script in the page (`return …` with `arguments[0]`…) and returns its result.
     #[track_caller]
     pub fn script(&self, code: &str, arguments: &[Value]) -> Value {
-        self.session
-            .post("/execute/sync", &json!({"script": code, "args": arguments}))
+        self.session.post("/execute/sync", &json!({"script": code, "args": arguments}))
     }
 
     /// Sends a command of the Chrome DevTools Protocol.
     #[track_caller]
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        self.session.post(
-            "/goog/cdp/execute",
-            &json!({"cmd": command, "params": parameters}),
-        )
+        self.session.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
     /// Sets the size of the page's window in CSS pixels.
@@ -227,10 +210,7 @@ impl Browser {
     /// A phone: 390 × 844 CSS pixels, three device pixels each, touch.
     pub fn emulate_phone(&self) {
         self.set_metrics(390, 844, 3, true);
-        self.devtools(
-            "Emulation.setTouchEmulationEnabled",
-            &json!({"enabled": true}),
-        );
+        self.devtools("Emulation.setTouchEmulationEnabled", &json!({"enabled": true}));
     }
 
     fn set_metrics(&self, width: u32, height: u32, scale: u32, mobile: bool) {

@@ -52,10 +52,9 @@ impl Flavour {
             Self::Expired => (Shift::Ago(90 * DAY), Shift::Ago(30 * DAY)),
             Self::NotYetValid => (Shift::In(30 * DAY), Shift::In(90 * DAY)),
             // An hour more, so that it has so many full days left for the length of a test.
-            Self::ExpiresIn(days) => (
-                Shift::Ago(DAY),
-                Shift::In(DAY * u32::from(days) + Duration::from_secs(3600)),
-            ),
+            Self::ExpiresIn(days) => {
+                (Shift::Ago(DAY), Shift::In(DAY * u32::from(days) + Duration::from_secs(3600)))
+            }
             _ => (Shift::Ago(DAY), Shift::In(90 * DAY)),
         }
     }
@@ -70,9 +69,7 @@ enum Shift {
 
 impl Shift {
     fn since_1970(self) -> Duration {
-        let now = SystemTime::UNIX_EPOCH
-            .elapsed()
-            .or_fail("a clock before 1970");
+        let now = SystemTime::UNIX_EPOCH.elapsed().or_fail("a clock before 1970");
         match self {
             Self::Ago(time) => now.saturating_sub(time),
             Self::In(time) => now + time,
@@ -119,12 +116,7 @@ impl Ca {
         let intermediate = issuer("Lab Intermediate", Some(&root));
         let stranger = issuer("Stranger Root", None);
         fs::write(directory.path().join("root.pem"), root.pem()).or_fail("cannot write a file");
-        Self {
-            directory,
-            root,
-            intermediate,
-            stranger,
-        }
+        Self { directory, root, intermediate, stranger }
     }
 
     /// The root as a PEM file: `SSL_CERT_FILE`, `curl --cacert`, `ca-file`.
@@ -134,11 +126,7 @@ impl Ca {
 
     /// A server's certificate for some host names or IP addresses.
     pub fn identity(&self, flavour: Flavour, names: &[&str]) -> Identity {
-        let names = if flavour == Flavour::WrongName {
-            &["elsewhere.example"]
-        } else {
-            names
-        };
+        let names = if flavour == Flavour::WrongName { &["elsewhere.example"] } else { names };
         let mut params = leaf(names, flavour.validity());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = new_key();
@@ -152,10 +140,7 @@ impl Ca {
             Flavour::UnknownCa => self.stranger.pem(),
             _ => self.intermediate.pem(),
         };
-        self.write(
-            signed.or_fail("cannot sign a certificate").pem() + &sent_along,
-            &key,
-        )
+        self.write(signed.or_fail("cannot sign a certificate").pem() + &sent_along, &key)
     }
 
     /// A client's certificate, signed by the root.
@@ -163,16 +148,13 @@ impl Ca {
         let mut params = leaf(&[name], Flavour::Good.validity());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = new_key();
-        let signed = params
-            .signed_by(&key, &self.root)
-            .or_fail("cannot sign a certificate");
+        let signed = params.signed_by(&key, &self.root).or_fail("cannot sign a certificate");
         self.write(signed.pem(), &key)
     }
 
     fn write(&self, chain: String, key: &KeyPair) -> Identity {
-        let directory = tempfile::tempdir_in(self.directory.path())
-            .or_fail("cannot make a directory")
-            .keep();
+        let directory =
+            tempfile::tempdir_in(self.directory.path()).or_fail("cannot make a directory").keep();
         open_to_all(&directory);
         let write = |name: &str, text: String| {
             let path = directory.join(name);
@@ -190,9 +172,7 @@ impl Ca {
 
 impl std::fmt::Debug for Ca {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ca")
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
+        f.debug_struct("Ca").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -210,9 +190,7 @@ fn leaf(names: &[&str], (from, until): (Shift, Shift)) -> CertificateParams {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let common_name = names.first().cloned().unwrap_or_default();
     let mut params = CertificateParams::new(names).or_fail("a name no certificate can have");
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.not_before = date_time_ymd(1970, 1, 1) + from.since_1970();
     params.not_after = date_time_ymd(1970, 1, 1) + until.since_1970();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

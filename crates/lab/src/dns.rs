@@ -95,12 +95,7 @@ impl DnsServer {
         let by_udp = thread::spawn(move || own.serve_udp(udp, &stop));
         let (stop, own) = (stopper.stop(), Arc::clone(&book));
         let by_tcp = thread::spawn(move || own.serve_tcp(&tcp, &stop));
-        Self {
-            book,
-            port,
-            stopper: Some(stopper),
-            threads: vec![by_udp, by_tcp],
-        }
+        Self { book, port, stopper: Some(stopper), threads: vec![by_udp, by_tcp] }
     }
 
     /// The port it listens on.
@@ -198,12 +193,7 @@ impl Book {
     fn answer(&self, query: &[u8], from: SocketAddr, tcp: bool, stop: &Stop) -> Option<Vec<u8>> {
         let question = Question::parse(query)?;
         let (name, kind) = (question.name.clone(), question.kind);
-        locked(&self.queries).push(Query {
-            name,
-            kind,
-            tcp,
-            from,
-        });
+        locked(&self.queries).push(Query { name, kind, tcp, from });
         let known = locked(&self.names).get(&question.name).cloned();
         let mut say = known.unwrap_or_else(|| locked(&self.otherwise).clone());
         loop {
@@ -222,11 +212,7 @@ impl Book {
         let mut records = Vec::new();
         let code = match say {
             Say::Addresses(addresses) => {
-                records.extend(
-                    addresses
-                        .iter()
-                        .filter_map(|ip| address(question.kind, *ip)),
-                );
+                records.extend(addresses.iter().filter_map(|ip| address(question.kind, *ip)));
                 0
             }
             Say::Alias(target) => {
@@ -249,10 +235,7 @@ impl Book {
         if let Say::Alias(target) = say
             && let Some(Say::Addresses(addresses)) = locked(&self.names).get(target)
         {
-            for (kind, data) in addresses
-                .iter()
-                .filter_map(|ip| address(question.kind, *ip))
-            {
+            for (kind, data) in addresses.iter().filter_map(|ip| address(question.kind, *ip)) {
                 append_record(&mut message, &encode_name(target), kind, ttl, &data);
                 count += 1;
             }

@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 23] = [
+const PACKAGES: [(&str, &str); 27] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -64,6 +64,10 @@ const PACKAGES: [(&str, &str); 23] = [
     ("psql", "postgresql-client"),
     ("setpriv", "util-linux"),
     ("ping", "iputils-ping"),
+    ("nc", "netcat-openbsd"),
+    ("nstat", "iproute2"),
+    ("redis-cli", "redis-server"),
+    ("ssh", "openssh-client"),
 ];
 
 /// Where a program lies; ends the test with the `apt-get install` line when it is missing.
@@ -78,13 +82,8 @@ pub(crate) fn need_program(program: &str) -> PathBuf {
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file());
     found.unwrap_or_else(|| {
-        let package = PACKAGES
-            .iter()
-            .find(|(name, _)| *name == program)
-            .map_or(program, |p| p.1);
-        fail(format_args!(
-            "the command `{program}` is missing; fix: apt-get install {package}"
-        ))
+        let package = PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |p| p.1);
+        fail(format_args!("the command `{program}` is missing; fix: apt-get install {package}"))
     })
 }
 
@@ -95,11 +94,7 @@ fn postgres_directories() -> Vec<PathBuf> {
     };
     let mut versions: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     versions.sort();
-    versions
-        .into_iter()
-        .rev()
-        .map(|version| version.join("bin"))
-        .collect()
+    versions.into_iter().rev().map(|version| version.join("bin")).collect()
 }
 
 /// Ends the test unless it runs as root, which namespaces and nftables need.

@@ -52,9 +52,7 @@ impl Host {
             v6: Ipv6Addr::LOCALHOST,
             network: Mutex::default(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// A namespace that [`crate::Lab`] has made.
@@ -72,9 +70,7 @@ impl Host {
             v6,
             network: Mutex::default(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// Its short name in the lab: `c`, `r1`, `s`…
@@ -128,32 +124,24 @@ impl Host {
     }
 
     /// Runs a command to its end; ends the test when it takes longer than a minute.
-    pub fn exec<S: AsRef<std::ffi::OsStr>>(&self, program: &str, args: &[S]) -> Output {
+    pub fn exec(&self, program: &str, args: &[&str]) -> Output {
         let output = self.exec_for(std::time::Duration::from_secs(60), program, args);
         if output.stopped {
-            fail(format_args!(
-                "`{program}` on {} did not end within 60 s",
-                self.name()
-            ));
+            fail(format_args!("`{program}` on {} did not end within 60 s", self.name()));
         }
         output
     }
 
     /// Runs a command for at most `limit`, then kills it and says so in [`Output::stopped`]: for
     /// clients that wait for ever.
-    pub fn exec_for<S: AsRef<std::ffi::OsStr>>(
-        &self,
-        limit: std::time::Duration,
-        program: &str,
-        args: &[S],
-    ) -> Output {
+    pub fn exec_for(&self, limit: std::time::Duration, program: &str, args: &[&str]) -> Output {
         let mut command = self.command(program);
         command.args(args);
         Output::of(command, None, limit)
     }
 
     /// Starts a command that lives until the [`Process`] is dropped.
-    pub fn spawn<S: AsRef<std::ffi::OsStr>>(&self, program: &str, args: &[S]) -> Process {
+    pub fn spawn(&self, program: &str, args: &[&str]) -> Process {
         let mut command = self.command(program);
         command.args(args);
         self.spawn_command(command)
@@ -186,10 +174,8 @@ impl Host {
         };
         let handle = fs::File::open(Path::new("/run/netns").join(namespace))
             .or_fail(format_args!("the namespace of {} is gone", self.name()));
-        setns(handle, CloneFlags::CLONE_NEWNET).or_fail(format_args!(
-            "cannot enter the namespace of {}",
-            self.name()
-        ));
+        setns(handle, CloneFlags::CLONE_NEWNET)
+            .or_fail(format_args!("cannot enter the namespace of {}", self.name()));
         self.bind_etc_files();
     }
 
@@ -202,22 +188,16 @@ impl Host {
         let none: Option<&str> = None;
         let private = MsFlags::MS_REC | MsFlags::MS_SLAVE;
         mount(none, "/", none, private, none).or_fail("cannot separate the mounts");
-        for entry in directory
-            .read_dir()
-            .or_fail("cannot list /etc/netns")
-            .flatten()
-        {
+        for entry in directory.read_dir().or_fail("cannot list /etc/netns").flatten() {
             let target = Path::new("/etc").join(entry.file_name());
-            mount(Some(&entry.path()), &target, none, MsFlags::MS_BIND, none).or_fail(
-                format_args!("cannot put this host's {} in place", target.display()),
-            );
+            mount(Some(&entry.path()), &target, none, MsFlags::MS_BIND, none)
+                .or_fail(format_args!("cannot put this host's {} in place", target.display()));
         }
     }
 
     /// `/etc/netns/<namespace>`, which `ip netns exec` binds over `/etc`.
     pub(crate) fn etc_directory(&self) -> Option<PathBuf> {
-        self.namespace()
-            .map(|namespace| Path::new("/etc/netns").join(namespace))
+        self.namespace().map(|namespace| Path::new("/etc/netns").join(namespace))
     }
 
     /// Sets this host's `/etc/resolv.conf`; the default names the lab's resolver.
@@ -237,9 +217,7 @@ impl Host {
 
     fn etc_file(&self, name: &str, text: &str) {
         let Some(directory) = self.etc_directory() else {
-            fail(format_args!(
-                "the machine's own /etc/{name} is not the lab's to change"
-            ));
+            fail(format_args!("the machine's own /etc/{name} is not the lab's to change"));
         };
         fs::create_dir_all(&directory).or_fail("cannot make the host's /etc/netns directory");
         // Written in place: commands that are running have this very file bound over theirs.
@@ -274,10 +252,7 @@ impl Host {
         let output = Output::of(command, Some(input.into()), limit);
         if output.code != Some(0) {
             let why = output.stderr.trim();
-            fail(format_args!(
-                "`{program}` on {} failed: {why}\ninput was:\n{input}",
-                self.name()
-            ));
+            fail(format_args!("`{program}` on {} failed: {why}\ninput was:\n{input}", self.name()));
         }
     }
 
@@ -289,9 +264,7 @@ impl Host {
 
     /// Runs `ip -batch` in this namespace (without the cost of `ip netns exec`).
     pub(crate) fn ip_batch(&self, lines: &str) {
-        let namespace = self
-            .namespace()
-            .or_fail("the machine's own network is not the lab's");
+        let namespace = self.namespace().or_fail("the machine's own network is not the lab's");
         crate::lab::ip_batch(&["-n", namespace], lines);
     }
 
@@ -311,21 +284,14 @@ impl Host {
         self.ip("link set eth0 up");
         let lines = self.inner.network.lock().or_fail("a lab thread panicked");
         let again = |line: &String| line.replace(" add ", " replace ");
-        let lines: Vec<String> = lines
-            .iter()
-            .filter(|line| !line.starts_with("link "))
-            .map(again)
-            .collect();
+        let lines: Vec<String> =
+            lines.iter().filter(|line| !line.starts_with("link ")).map(again).collect();
         self.ip_batch(&lines.join("\n"));
     }
 
     /// Gives the network card one more address.
     pub fn add_address(&self, address: IpAddr) {
-        self.ip(&format!(
-            "addr add {} dev eth0{}",
-            with_prefix(address),
-            nodad(address)
-        ));
+        self.ip(&format!("addr add {} dev eth0{}", with_prefix(address), nodad(address)));
     }
 
     /// Takes an address away from the network card.
@@ -355,9 +321,7 @@ impl Host {
 
     fn must_be_separate(&self, what: &str) {
         if self.namespace().is_none() {
-            fail(format_args!(
-                "the machine's own {what} is not the lab's to change"
-            ));
+            fail(format_args!("the machine's own {what} is not the lab's to change"));
         }
     }
 }

@@ -71,24 +71,15 @@ pub(crate) fn read_message(from: &mut BufReader<impl Read>) -> io::Result<Option
         headers.0.push((name.trim().into(), value.trim().into()));
     }
     let body = read_body(from, &headers)?;
-    Ok(Some(Message {
-        first_line: first_line.trim_end().into(),
-        headers,
-        body,
-    }))
+    Ok(Some(Message { first_line: first_line.trim_end().into(), headers, body }))
 }
 
 fn read_body(from: &mut BufReader<impl Read>, headers: &Headers) -> io::Result<Vec<u8>> {
-    let chunked = headers
-        .get("transfer-encoding")
-        .is_some_and(|how| how.contains("chunked"));
+    let chunked = headers.get("transfer-encoding").is_some_and(|how| how.contains("chunked"));
     if chunked {
         return read_chunks(from);
     }
-    let length = headers
-        .get("content-length")
-        .and_then(|length| length.parse().ok())
-        .unwrap_or(0);
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     read_exactly(from, length)
 }
 
@@ -100,9 +91,7 @@ fn read_chunks(from: &mut BufReader<impl Read>) -> io::Result<Vec<u8>> {
         let size = line.trim().split(';').next().unwrap_or_default();
         let size = u64::from_str_radix(size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
         body.extend(read_exactly(from, size)?);
-        from.by_ref()
-            .take(HEAD_BYTES_MAX)
-            .read_line(&mut String::new())?;
+        from.by_ref().take(HEAD_BYTES_MAX).read_line(&mut String::new())?;
         if size == 0 {
             return Ok(body);
         }

@@ -91,10 +91,7 @@ pub struct Lab {
 
 impl Lab {
     /// The whole network with the defaults.
-    #[expect(
-        clippy::new_without_default,
-        reason = "building a network is no default"
-    )]
+    #[expect(clippy::new_without_default, reason = "building a network is no default")]
     #[track_caller]
     pub fn new() -> Self {
         Self::builder().build()
@@ -102,11 +99,7 @@ impl Lab {
 
     /// Another network than the default one.
     pub fn builder() -> Builder {
-        Builder {
-            delay: DEFAULT_DELAY,
-            rate_limits: false,
-            small: false,
-        }
+        Builder { delay: DEFAULT_DELAY, rate_limits: false, small: false }
     }
 
     #[track_caller]
@@ -134,10 +127,8 @@ impl Lab {
             .map(|place| Host::in_namespace(&place.name, &self.scratch, place.v4, place.v6))
             .collect();
         let namespaces: Vec<&str> = hosts.iter().filter_map(Host::namespace).collect();
-        let lines: Vec<String> = namespaces
-            .iter()
-            .map(|name| format!("netns add {name}"))
-            .collect();
+        let lines: Vec<String> =
+            namespaces.iter().map(|name| format!("netns add {name}")).collect();
         // Registered first, so that a failure half-way removes what there is.
         let known = {
             let mut known = self.hosts.lock().or_fail("a lab thread panicked");
@@ -145,9 +136,7 @@ impl Lab {
             known.len()
         };
         if known > HOSTS_MAX {
-            fail(format_args!(
-                "{known} hosts in one lab; the limit is {HOSTS_MAX}"
-            ));
+            fail(format_args!("{known} hosts in one lab; the limit is {HOSTS_MAX}"));
         }
         ip_batch(&[], &lines.join("\n"));
         let has_resolver = self.find("d").is_some();
@@ -196,10 +185,7 @@ impl Lab {
         client.ip_batch(&topology::acquaintance(&router).join("\n"));
         router.ip_batch(&topology::acquaintance(&client).join("\n"));
         let cable = Arc::new(Cable::start(ends, delay));
-        self.cables
-            .lock()
-            .or_fail("a lab thread panicked")
-            .push(Arc::clone(&cable));
+        self.cables.lock().or_fail("a lab thread panicked").push(Arc::clone(&cable));
         cable
     }
 
@@ -226,13 +212,9 @@ impl Lab {
     /// Interface names are limited to 15 characters, two of which the lab uses.
     #[track_caller]
     fn check_name(&self, name: &str) {
-        let sound = name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let sound = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if !sound || name.is_empty() || name.len() > 12 {
-            fail(format_args!(
-                "a host's name is 1 to 12 of a-z and 0-9, not {name:?}"
-            ));
+            fail(format_args!("a host's name is 1 to 12 of a-z and 0-9, not {name:?}"));
         }
         if self.find(name).is_some() {
             fail(format_args!("the lab has a host {name:?} already"));
@@ -247,8 +229,7 @@ impl Lab {
     /// A host by name.
     #[track_caller]
     pub fn host(&self, name: &str) -> Host {
-        self.find(name)
-            .or_fail(format_args!("this lab has no host {name:?}"))
+        self.find(name).or_fail(format_args!("this lab has no host {name:?}"))
     }
 
     /// The client `c`, 10.99.1.10.
@@ -292,11 +273,7 @@ impl Lab {
     /// The client's cable.
     pub fn cable(&self) -> Arc<Cable> {
         let cables = self.cables.lock().or_fail("a lab thread panicked");
-        Arc::clone(
-            cables
-                .first()
-                .or_fail("the client's cable is not there yet"),
-        )
+        Arc::clone(cables.first().or_fail("the client's cable is not there yet"))
     }
 
     /// A new directory, removed with the lab.
@@ -316,10 +293,8 @@ impl Drop for Lab {
         if let Ok(cables) = self.cables.lock() {
             cables.iter().for_each(|cable| cable.stop());
         }
-        let lines: Vec<String> = namespaces
-            .iter()
-            .map(|name| format!("netns del {name}\n"))
-            .collect();
+        let lines: Vec<String> =
+            namespaces.iter().map(|name| format!("netns del {name}\n")).collect();
         let mut command = Command::new("ip");
         command.args(["-force", "-batch", "-"]);
         Output::of(command, Some(lines.concat()), Duration::from_secs(20));
@@ -341,11 +316,7 @@ pub(crate) fn ip_batch(options: &[&str], lines: &str) {
     command.args(options).args(["-batch", "-"]);
     let output = Output::of(command, Some(lines.into()), Duration::from_secs(20));
     if output.code != Some(0) {
-        fail(format_args!(
-            "`ip {}` failed: {}\n{lines}",
-            options.join(" "),
-            output.stderr.trim()
-        ));
+        fail(format_args!("`ip {}` failed: {}\n{lines}", options.join(" "), output.stderr.trim()));
     }
 }
 

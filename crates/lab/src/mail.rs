@@ -38,19 +38,11 @@ impl Mail {
         let delivered = fs::metadata(path).and_then(|file| file.modified());
         let raw = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
         let headers = parse_headers(split(&raw).0);
-        let address = |field: &str| {
-            headers
-                .get(field)
-                .unwrap_or_default()
-                .trim_matches(['<', '>'])
-        };
+        let address = |field: &str| headers.get(field).unwrap_or_default().trim_matches(['<', '>']);
         Self {
             delivered: delivered.or_fail("a message without a time"),
             sender: address("return-path").into(),
-            recipients: address("envelope-to")
-                .split(',')
-                .map(|to| to.trim().into())
-                .collect(),
+            recipients: address("envelope-to").split(',').map(|to| to.trim().into()).collect(),
             headers,
             raw,
         }
@@ -69,8 +61,7 @@ impl Mail {
     /// The text of the first part of a type, e.g. `text/plain`; empty when there is none.
     pub fn text(&self, kind: &str) -> String {
         let part = self.parts().into_iter().find(|part| part.kind == kind);
-        part.map(|part| String::from_utf8_lossy(&part.content).into_owned())
-            .unwrap_or_default()
+        part.map(|part| String::from_utf8_lossy(&part.content).into_owned()).unwrap_or_default()
     }
 }
 
@@ -101,22 +92,12 @@ fn parts_of(entity: &str) -> Vec<Part> {
     let (head, body) = split(entity);
     let headers = parse_headers(head);
     let content_type = headers.get("content-type").unwrap_or("text/plain");
-    let kind = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if kind.starts_with("multipart/") {
         let Some((_, boundary)) = content_type.split_once("boundary=") else {
             return Vec::new();
         };
-        let boundary = boundary
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .trim_matches('"');
+        let boundary = boundary.split(';').next().unwrap_or_default().trim().trim_matches('"');
         let delimiter = format!("\n--{boundary}");
         let with_newline = format!("\n{body}");
         return with_newline
@@ -200,13 +181,8 @@ mod tests {
                     Content-Transfer-Encoding: quoted-printable\n\na=3Db=\nc\n--x\n\
                     Content-Type: text/html\nContent-Transfer-Encoding: base64\n\nPGI+\n--x--\n";
         let parts = parts_of(mail);
-        let seen: Vec<(&str, &[u8])> = parts
-            .iter()
-            .map(|part| (part.kind.as_str(), part.content.as_slice()))
-            .collect();
-        assert_eq!(
-            seen,
-            [("text/plain", &b"a=bc"[..]), ("text/html", &b"<b>"[..])]
-        );
+        let seen: Vec<(&str, &[u8])> =
+            parts.iter().map(|part| (part.kind.as_str(), part.content.as_slice())).collect();
+        assert_eq!(seen, [("text/plain", &b"a=bc"[..]), ("text/html", &b"<b>"[..])]);
     }
 }

@@ -182,9 +182,9 @@ impl Peer {
             (Behaviour::ClientCertificate(version), Some(identity)) => {
                 borrowed::client_certificate(host, listen, *version, identity)
             }
-            (Behaviour::OldTls(_) | Behaviour::ClientCertificate(_), None) => fail(format_args!(
-                "{what:?} needs a certificate: use Peer::start_tls"
-            )),
+            (Behaviour::OldTls(_) | Behaviour::ClientCertificate(_), None) => {
+                fail(format_args!("{what:?} needs a certificate: use Peer::start_tls"))
+            }
             (Behaviour::UdpEcho | Behaviour::UdpSilent, None) => udp::start(host, listen, &what),
             (Behaviour::NeverAccept | Behaviour::BacklogFull, None) => {
                 backlog::start(host, listen, &what)
@@ -198,11 +198,7 @@ impl Peer {
     fn serve(host: &Host, listen: Listen, what: Behaviour, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = host.enter(|| listen.listen(BACKLOG));
         let port = port_of(&listener);
-        let hall = Hall {
-            what: Arc::new(what),
-            tls,
-            accepted: Arc::default(),
-        };
+        let hall = Hall { what: Arc::new(what), tls, accepted: Arc::default() };
         let mut peer = Self::idle(port);
         peer.accepted = Arc::clone(&hall.accepted);
         peer.run(host, move |stop| hall.welcome(&listener, &stop, None))
@@ -210,13 +206,7 @@ impl Peer {
 
     /// A peer that does nothing yet.
     fn idle(port: u16) -> Self {
-        Self {
-            port,
-            accepted: Arc::default(),
-            stopper: None,
-            thread: None,
-            service: None,
-        }
+        Self { port, accepted: Arc::default(), stopper: None, thread: None, service: None }
     }
 
     /// Runs `work` on a thread of the host until the peer is dropped.
@@ -302,10 +292,7 @@ impl Hall {
 }
 
 fn port_of(listener: &TcpListener) -> u16 {
-    listener
-        .local_addr()
-        .or_fail("a listener without an address")
-        .port()
+    listener.local_addr().or_fail("a listener without an address").port()
 }
 
 /// Listens and answers for a while, then not, and so on.
@@ -317,11 +304,7 @@ fn flap(host: &Host, listen: Listen, up: Duration, down: Duration) -> Peer {
         Listen::Only(address) => Listen::Only(SocketAddr::new(address.ip(), port)),
     };
     let what = Arc::new(Behaviour::Http(Answer::new(200).body("up\n")));
-    let hall = Hall {
-        what,
-        tls: None,
-        accepted: Arc::default(),
-    };
+    let hall = Hall { what, tls: None, accepted: Arc::default() };
     let mut peer = Peer::idle(port);
     peer.accepted = Arc::clone(&hall.accepted);
     let work = move |stop: Stop| {

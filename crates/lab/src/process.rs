@@ -41,31 +41,17 @@ pub struct Output {
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {:?} after {:?}", self.code, self.elapsed)?;
-        write!(
-            f,
-            "\nstdout: {}\nstderr: {}",
-            self.stdout.trim_end(),
-            self.stderr.trim_end()
-        )
+        write!(f, "\nstdout: {}\nstderr: {}", self.stdout.trim_end(), self.stderr.trim_end())
     }
 }
 
 impl Output {
     /// Runs a command in a process group of its own, which is killed when `limit` has passed.
     pub fn of(mut command: Command, input: Option<String>, limit: Duration) -> Self {
-        command
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command.stdin(if input.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        });
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         let start = Instant::now();
-        let mut child = command
-            .spawn()
-            .or_fail(format_args!("cannot run {command:?}"));
+        let mut child = command.spawn().or_fail(format_args!("cannot run {command:?}"));
         let group = pid_of(&child);
         if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
             // A program that ends without reading its input says so by its exit code.
@@ -116,9 +102,7 @@ impl Process {
         let what = format!("{command:?}");
         let file = File::options().create(true).append(true).open(output);
         let file = file.or_fail(format_args!("cannot write {}", output.display()));
-        let again = file
-            .try_clone()
-            .or_fail("cannot duplicate a file descriptor");
+        let again = file.try_clone().or_fail("cannot duplicate a file descriptor");
         let child = command
             .process_group(0)
             .stdin(Stdio::null())
@@ -126,11 +110,7 @@ impl Process {
             .stderr(again)
             .spawn()
             .or_fail(format_args!("cannot run {what}"));
-        Self {
-            child,
-            what,
-            output: output.into(),
-        }
+        Self { child, what, output: output.into() }
     }
 
     /// Its process id.
@@ -191,18 +171,14 @@ impl Process {
     #[track_caller]
     pub fn wait_listening(&mut self, port: u16) {
         let what = format!("{} to listen on port {port}", self.what);
-        self.wait_until(&what, |process| {
-            is_listening(process.pid(), port).then_some(())
-        });
+        self.wait_until(&what, |process| is_listening(process.pid(), port).then_some(()));
     }
 
     /// Waits until its output contains a text.
     #[track_caller]
     pub fn wait_output(&mut self, text: &str) {
         let what = format!("{} to say {text:?}", self.what);
-        self.wait_until(&what, |process| {
-            process.output().contains(text).then_some(())
-        });
+        self.wait_until(&what, |process| process.output().contains(text).then_some(()));
     }
 
     /// Polls until `look` is content; ends the test with the output when the process ends before.
@@ -249,9 +225,7 @@ pub(crate) fn is_listening(pid: u32, port: u16) -> bool {
         let [_, local, _, "0A"] = fields[..] else {
             return false;
         };
-        let local = local
-            .rsplit_once(':')
-            .map(|(_, port)| u16::from_str_radix(port, 16));
+        let local = local.rsplit_once(':').map(|(_, port)| u16::from_str_radix(port, 16));
         local == Some(Ok(port))
     };
     ["tcp", "tcp6"].iter().any(|table| {

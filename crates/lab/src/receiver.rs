@@ -91,14 +91,9 @@ impl Receiver {
     #[track_caller]
     fn launch(host: &Host, port: u16, identity: Option<&Identity>) -> Self {
         let listener = host.enter(|| Listen::Everywhere(port).listen(128));
-        let port = listener
-            .local_addr()
-            .or_fail("a listener without an address")
-            .port();
-        let desk = Arc::new(Desk {
-            reply: Mutex::new(Reply::status(200)),
-            requests: Mutex::default(),
-        });
+        let port = listener.local_addr().or_fail("a listener without an address").port();
+        let desk =
+            Arc::new(Desk { reply: Mutex::new(Reply::status(200)), requests: Mutex::default() });
         let stopper = Stopper::new();
         let (stop, shared) = (stopper.stop(), Arc::clone(&desk));
         let tls = identity.map(server_config);
@@ -117,13 +112,7 @@ impl Receiver {
         });
         let scheme = if identity.is_some() { "https" } else { "http" };
         let origin = format!("{scheme}://{}:{port}", host.v4());
-        Self {
-            desk,
-            origin,
-            port,
-            stopper: Some(stopper),
-            thread: Some(thread),
-        }
+        Self { desk, origin, port, stopper: Some(stopper), thread: Some(thread) }
     }
 
     /// The port it listens on.
@@ -149,14 +138,10 @@ impl Receiver {
     /// Waits until at least `count` requests have arrived, and returns all.
     #[track_caller]
     pub fn wait_for(&self, count: usize, deadline: Duration) -> Vec<Request> {
-        until(
-            deadline,
-            format_args!("{count} requests at {}", self.origin),
-            || {
-                let requests = self.requests();
-                (requests.len() >= count).then_some(requests)
-            },
-        )
+        until(deadline, format_args!("{count} requests at {}", self.origin), || {
+            let requests = self.requests();
+            (requests.len() >= count).then_some(requests)
+        })
     }
 }
 

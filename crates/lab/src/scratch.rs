@@ -44,11 +44,7 @@ impl Scratch {
         // Daemons that drop root (exim, postgres, knot) must be able to reach their files in it.
         let open = fs::Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), open).or_fail("cannot open the temporary directory");
-        Self {
-            stem,
-            directory,
-            next: AtomicU32::new(0),
-        }
+        Self { stem, directory, next: AtomicU32::new(0) }
     }
 
     /// `wd<pid>-<n>`.
@@ -81,12 +77,7 @@ impl Drop for Scratch {
 
 /// The owner's pid in a name such as `wd4711-0-c`.
 fn owner(name: &OsStr) -> Option<i32> {
-    name.to_str()?
-        .strip_prefix("wd")?
-        .split_once('-')?
-        .0
-        .parse()
-        .ok()
+    name.to_str()?.strip_prefix("wd")?.split_once('-')?.0.parse().ok()
 }
 
 fn is_gone(pid: i32) -> bool {
@@ -99,11 +90,7 @@ fn orphans(directory: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let orphaned = |path: &PathBuf| path.file_name().and_then(owner).is_some_and(is_gone);
-    entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(orphaned)
-        .collect()
+    entries.flatten().map(|entry| entry.path()).filter(orphaned).collect()
 }
 
 /// Removes what killed runs left. Two test processes may do it at once: whatever the other one was
@@ -115,9 +102,7 @@ fn reap() {
             let _ = Command::new("ip").args(["netns", "del"]).arg(name).output();
         }
     }
-    for directory in orphans(Path::new("/etc/netns"))
-        .iter()
-        .chain(&orphans(&std::env::temp_dir()))
+    for directory in orphans(Path::new("/etc/netns")).iter().chain(&orphans(&std::env::temp_dir()))
     {
         let _ = fs::remove_dir_all(directory);
     }
@@ -125,10 +110,7 @@ fn reap() {
 
 /// Kills processes that a lab started whose own process is gone.
 fn reap_children() {
-    kill_where(|mark, _| {
-        mark.and_then(|mark| owner(OsStr::new(mark)))
-            .is_some_and(is_gone)
-    });
+    kill_where(|mark, _| mark.and_then(|mark| owner(OsStr::new(mark))).is_some_and(is_gone));
 }
 
 /// Kills every process that `chosen` picks by its lab's stem (if it has one) and its `/proc` entry.
@@ -138,11 +120,7 @@ pub(crate) fn kill_where(chosen: impl Fn(Option<&str>, &Path) -> bool) {
     };
     let prefix = format!("{OWNER}=");
     for entry in entries.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         // Unreadable means another user's or just ended: not ours either way.

@@ -145,19 +145,13 @@ impl Service {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let process = self.process();
-        process
-            .as_ref()
-            .or_fail("the server is not running")
-            .signal(signal);
+        process.as_ref().or_fail("the server is not running").signal(signal);
     }
 
     /// Its process id.
     #[track_caller]
     pub fn pid(&self) -> u32 {
-        self.process()
-            .as_ref()
-            .or_fail("the server is not running")
-            .pid()
+        self.process().as_ref().or_fail("the server is not running").pid()
     }
 
     /// What it has written to standard output and error, in all its lives.

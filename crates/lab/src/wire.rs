@@ -27,10 +27,7 @@ pub(crate) struct Stop(Arc<PipeReader>);
 impl Stopper {
     pub(crate) fn new() -> Self {
         let (reader, writer) = io::pipe().or_fail("cannot make a pipe");
-        Self {
-            _bell: writer,
-            stop: Stop(Arc::new(reader)),
-        }
+        Self { _bell: writer, stop: Stop(Arc::new(reader)) }
     }
 
     pub(crate) fn stop(&self) -> Stop {
@@ -52,20 +49,16 @@ impl Stop {
 
     /// Waits until `fd` can be read (true) or told to stop (false).
     pub(crate) fn or_readable(&self, fd: BorrowedFd<'_>) -> bool {
-        let mut fds = [
-            PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
-            PollFd::new(fd, PollFlags::POLLIN),
-        ];
+        let mut fds =
+            [PollFd::new(self.0.as_fd(), PollFlags::POLLIN), PollFd::new(fd, PollFlags::POLLIN)];
         let polled = poll(&mut fds, PollTimeout::NONE);
         polled.is_ok() && !fds[0].any().unwrap_or(true)
     }
 
     /// Waits until `fd` can be read (true); false after `time` or when told to stop.
     pub(crate) fn or_readable_within(&self, fd: BorrowedFd<'_>, time: Duration) -> bool {
-        let mut fds = [
-            PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
-            PollFd::new(fd, PollFlags::POLLIN),
-        ];
+        let mut fds =
+            [PollFd::new(self.0.as_fd(), PollFlags::POLLIN), PollFd::new(fd, PollFlags::POLLIN)];
         let polled = poll(&mut fds, timeout(time));
         polled.is_ok() && !fds[0].any().unwrap_or(true) && fds[1].any().unwrap_or(false)
     }

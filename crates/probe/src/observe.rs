@@ -4,7 +4,7 @@
 //! An IP family that this machine has no route for is left out (its addresses stay in the
 //! lookup) as long as another family can be tried: it says nothing about the target.
 
-mod banner;
+pub(crate) mod banner;
 mod http;
 mod icmp;
 mod names;
@@ -70,12 +70,15 @@ pub(crate) struct Check<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) begin: Instant,
     pub(crate) deadline: Instant,
+    /// Largest segment, to get below a path's MTU.
+    pub(crate) max_segment: Option<u16>,
 }
 
 impl<'a> Check<'a> {
     pub(crate) fn new(monitor: &'a Monitor, settings: &'a Settings) -> Self {
         let begin = Instant::now();
-        Self { monitor, settings, begin, deadline: begin + monitor.timeout }
+        let deadline = begin + monitor.timeout;
+        Self { monitor, settings, begin, deadline, max_segment: None }
     }
 
     /// A new attempt at one address, beginning now.
@@ -134,11 +137,16 @@ async fn look(check: &Check<'_>) -> Observation {
         return unresolved(lookup, failure);
     }
     let addresses = &addresses[..addresses.len().min(ADDRESSES_MAX)];
-    let attempts = match check.monitor.target.scheme {
+    let attempts = attempts(check, addresses).await;
+    concluded(check, lookup, without_unrouted_family(attempts))
+}
+
+/// One attempt at each address.
+pub(crate) async fn attempts(check: &Check<'_>, addresses: &[IpAddr]) -> Vec<Attempt> {
+    match check.monitor.target.scheme {
         Scheme::Http | Scheme::Https => redirects::attempts(check, addresses).await,
         _ => join_all(addresses.iter().map(|ip| attempt(check, *ip))).await,
-    };
-    concluded(check, lookup, without_unrouted_family(attempts))
+    }
 }
 
 /// The addresses of a host, and how they were found when it is a name.
@@ -175,7 +183,7 @@ async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
 async fn tcp(check: &Check<'_>, ip: IpAddr) -> Attempt {
     let mut attempt = check.attempt(ip);
     let target = &check.monitor.target;
-    let way = open::Way { target, remote: check.remote(ip), alpn: &[], max_segment: None };
+    let way = open::Way { target, remote: check.remote(ip), alpn: &[] };
     if open::tcp(check, &way, &mut attempt).await.is_some() {
         check.judge_text(&mut attempt, &[]);
     }
@@ -221,7 +229,7 @@ pub fn own_fault(at: Timestamp, elapsed: Duration) -> Observation {
 fn without_unrouted_family(attempts: Vec<Attempt>) -> Vec<Attempt> {
     let unrouted = |v4: bool| {
         let mut family = attempts.iter().filter(|a| a.ip.is_ipv4() == v4).peekable();
-        family.peek().is_some() && family.all(has_no_route)
+        family.peek().is_some() && family.all(has_no_route) && !has_default_route(v4)
     };
     let (no_v4, no_v6) = (unrouted(true), unrouted(false));
     let mixed = attempts.iter().any(|a| a.ip.is_ipv4()) && attempts.iter().any(|a| a.ip.is_ipv6());
@@ -229,6 +237,12 @@ fn without_unrouted_family(attempts: Vec<Attempt>) -> Vec<Attempt> {
         return attempts;
     }
     attempts.into_iter().filter(|a| a.ip.is_ipv4() != no_v4).collect()
+}
+
+/// With a default route, a network that has none is a choice of this machine's (a throw route).
+fn has_default_route(v4: bool) -> bool {
+    let routes = whydown_host::route::default_routes();
+    if v4 { routes.v4 } else { routes.v6 }
 }
 
 /// Did the system call itself say that there is no way out to this address: no packet sent, no

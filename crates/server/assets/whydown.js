@@ -131,10 +131,11 @@
     return change.monitors.some((name) => $(`[data-monitor="${CSS.escape(name)}"]`));
   }
 
+  let told = false;
+
   function listen() {
     const foot = $("#link-state");
     const stream = new EventSource("/live");
-    let told = false;
     stream.addEventListener("hello", () => {
       document.documentElement.dataset.linked = "yes";
       if (foot && !told) { told = true; foot.append(" · live"); }
@@ -142,6 +143,10 @@
     });
     stream.addEventListener("change", (event) => {
       if (concerns(JSON.parse(event.data))) refresh();
+    });
+    // Closed for good (signed out, or too many streams): the page says what is the matter.
+    stream.addEventListener("error", () => {
+      if (stream.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 30000);
     });
     addEventListener("pagehide", () => stream.close());
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

@@ -196,6 +196,9 @@ pub(crate) struct Explain {
     /// List every failure and cause
     #[arg(long, conflicts_with = "text")]
     pub(crate) list: bool,
+    /// Show every instruction, for every system
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -306,11 +309,12 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Puts `diagnose` before the first word when that is no command: `whydown example.com`.
-pub(crate) fn with_default_command(mut arguments: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+pub(crate) fn with_default_command(
+    mut arguments: Vec<std::ffi::OsString>,
+) -> Vec<std::ffi::OsString> {
     use clap::CommandFactory as _;
-    let first = arguments.iter().skip(1).position(|argument| {
-        !argument.to_string_lossy().starts_with('-')
-    });
+    let first =
+        arguments.iter().skip(1).position(|argument| !argument.to_string_lossy().starts_with('-'));
     let Some(first) = first.map(|position| position + 1) else { return arguments };
     let word = arguments[first].to_string_lossy().into_owned();
     let known = Cli::command().get_subcommands().any(|command| command.get_name() == word);

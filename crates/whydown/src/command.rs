@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod diagnose;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod serve;
 pub(crate) mod watch;

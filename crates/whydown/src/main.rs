@@ -32,7 +32,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(flags) => command::serve::run(flags).await,
         Command::Config(action) => command::config::run(&action),
         Command::Admin(action) => command::admin::run(action).await,
-        Command::Explain(_) => anyhow::bail!("WIP"),
+        Command::Explain(flags) => command::explain::run(&flags),
         Command::Completions { shell } => command::generate::completions(shell),
         Command::Man { directory } => command::generate::man(&directory),
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod check;
 pub(crate) mod diagnosis;
+pub(crate) mod explanation;
 pub(crate) mod path;
 pub(crate) mod watch;
 

@@ -1,5 +1,6 @@
-//! What the owner of a service can do, and how to make sure: services on a port.
-//! What lies behind them is in `backend.rs`, firewalls and machines in `ground.rs`. The server is taken to run Linux.
+//! What the owner of a service can do, and how to make sure: services on a port. What lies
+//! behind them is in `backend.rs`, firewalls and machines in `ground.rs`. The server is taken to
+//! run Linux.
 
 use super::fill::{Step, When};
 use crate::cause::Cause as C;

@@ -97,12 +97,14 @@ pub(super) fn redis(case: &Case<'_>) -> Option<String> {
 
 fn speaks(case: &Case<'_>, scheme: Scheme, port: u16) -> bool {
     let target = case.target;
+    if case.failure.stage() == crate::failure::Stage::Proxy {
+        return false;
+    }
     target.scheme == scheme || (target.scheme == Scheme::Tcp && target.port == port)
 }
 
 /// The C library's words when connecting failed.
 fn connect(case: &Case<'_>) -> Option<&'static str> {
     let tls_or_http = matches!(case.failure, F::TlsReset | F::HttpReset | F::SelfResources);
-    let proxy = case.failure.stage() == crate::failure::Stage::Proxy;
-    case.strerror().filter(|_| !tls_or_http && !proxy)
+    case.strerror().filter(|_| !tls_or_http)
 }

@@ -31,11 +31,13 @@ pub(super) fn winsock(case: &Case<'_>) -> Option<(u32, &'static str, &'static st
         }
         _ => {}
     }
-    Some(by_errno(case.errno()?))
+    by_errno(case.errno()?)
 }
 
-fn by_errno(number: i32) -> (u32, &'static str, &'static str) {
-    match number {
+/// `None`: Winsock has no such error for a connect.
+fn by_errno(number: i32) -> Option<(u32, &'static str, &'static str)> {
+    Some(match number {
+        errno::ENOPROTOOPT => return None,
         errno::ECONNREFUSED => (
             10061,
             "WSAECONNREFUSED",
@@ -70,7 +72,7 @@ fn by_errno(number: i32) -> (u32, &'static str, &'static str) {
         _ => {
             (10051, "WSAENETUNREACH", "A socket operation was attempted to an unreachable network.")
         }
-    }
+    })
 }
 
 /// Windows' own words.

@@ -24,7 +24,9 @@ pub(super) fn wget(case: &Case<'_>) -> Option<String> {
         F::HttpTooManyRedirects => "20 redirections exceeded.".to_owned(),
         F::HttpTimedOut => "Read error (Connection timed out) in headers.".to_owned(),
         F::TlsExpired => format!("ERROR: The certificate of ‘{host}’ has expired."),
-        F::TlsNotYetValid => format!("ERROR: The certificate of ‘{host}’ is not yet activated."),
+        F::TlsNotYetValid => {
+            format!("ERROR: The certificate of ‘{host}’ is not yet activated.")
+        }
         F::TlsSelfSigned | F::TlsUnknownIssuer | F::TlsIncompleteChain => {
             format!("ERROR: The certificate of ‘{host}’ doesn't have a known issuer.")
         }

@@ -1,7 +1,7 @@
 //! What browsers show: Chromium's codes and sentences, Firefox's pages and security codes,
-//! Safari's sentences. Sources: TRUTH, `net_error_list.h`, `netError.ftl`, `SSLerrs.h`.
+//! Safari's sentences. Measured, and from `net_error_list.h`, `netError.ftl`, `SSLerrs.h`.
 
-use super::pattern::{Pattern, blames, says};
+use super::pattern::{Pattern, TEMPORARY, UNRESOLVED, blames, says};
 use crate::cause::Cause as C;
 use crate::failure::Failure as F;
 
@@ -10,7 +10,6 @@ const FIREFOX: &str = "firefox";
 const SAFARI: &str = "safari";
 const RESETS: &[F] = &[F::TlsReset, F::TcpReset];
 const TIMEOUTS: &[F] = &[F::TlsTimedOut, F::HttpTimedOut, F::ProxyTimedOut];
-const NAMES: &[F] = &[F::DnsServerFailure, F::DnsTimedOut, F::DnsUnreachable, F::DnsNoAddress];
 
 pub(super) const PATTERNS: &[Pattern] = &[
     says("err_connection_refused", F::TcpRefused).by(CHROME),
@@ -23,7 +22,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TcpTimedOut,
     ]),
     says("err_connection_reset", F::HttpReset).by(CHROME).also(RESETS),
-    says("the connection was reset", F::HttpReset).at_end().also(&[F::HttpEmptyReply, F::TcpReset]),
+    says("the connection was reset", F::HttpReset).at_end().also(&[
+        F::HttpEmptyReply,
+        F::TcpReset,
+        F::HttpNotHttp,
+        F::ProxyClosed,
+    ]),
     says("err_connection_closed", F::TlsClosed).by(CHROME).also(&[F::HttpEmptyReply]),
     says("unexpectedly closed the connection", F::TlsClosed)
         .at_end()
@@ -46,19 +50,19 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("err_network_changed", F::SelfOffline).by(CHROME),
     says("err_network_io_suspended", F::SelfOffline).by(CHROME),
     says("err_insufficient_resources", F::SelfResources).by(CHROME),
-    says("err_name_not_resolved", F::DnsNotFound).by(CHROME).also(NAMES),
-    says("err_name_resolution_failed", F::DnsServerFailure).by(CHROME).also(NAMES),
+    says("err_name_not_resolved", F::DnsNotFound).by(CHROME).also(UNRESOLVED),
+    says("err_name_resolution_failed", F::DnsServerFailure).by(CHROME).also(UNRESOLVED),
     says("err_icann_name_collision", F::DnsNotFound).by(CHROME),
     says("dns_probe_finished_nxdomain", F::DnsNotFound).by(CHROME),
     says("dns_probe_finished_no_internet", F::SelfOffline)
         .by(CHROME)
         .also(&[F::DnsNotFound, F::DnsTimedOut]),
-    says("dns_probe_finished_bad_config", F::DnsTimedOut).by(CHROME).also(&[F::DnsUnreachable]),
+    says("dns_probe_finished_bad_config", F::DnsTimedOut).by(CHROME).also(TEMPORARY),
     says("dns_probe_finished_bad_secure_config", F::DnsTimedOut).by(CHROME),
-    says("dns_probe_started", F::DnsTimedOut).by(CHROME).also(&[F::DnsNotFound]),
-    says("dns_probe_possible", F::DnsTimedOut).by(CHROME).also(&[F::DnsNotFound]),
-    says("server ip address could not be found", F::DnsNotFound).by(CHROME).also(NAMES),
-    says("dns address could not be found", F::DnsNotFound).by(CHROME).also(NAMES),
+    says("dns_probe_started", F::DnsTimedOut).by(CHROME).also(TEMPORARY),
+    says("dns_probe_possible", F::DnsTimedOut).by(CHROME).also(TEMPORARY),
+    says("server ip address could not be found", F::DnsNotFound).by(CHROME).also(UNRESOLVED),
+    says("dns address could not be found", F::DnsNotFound).by(CHROME).also(UNRESOLVED),
     says("err_proxy_connection_failed", F::ProxyRefused)
         .by(CHROME)
         .also(&[F::ProxyUnreachable, F::ProxyUnresolved]),
@@ -81,6 +85,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TlsExpired,
         F::TlsWrongName,
         F::TlsSelfSigned,
+        F::TlsIncompleteChain,
+        F::TlsNotYetValid,
     ]),
     says("your clock is behind", F::TlsNotYetValid).by(CHROME).because(&[C::ClientClock]),
     says("your clock is ahead", F::TlsExpired).by(CHROME).because(&[C::ClientClock]),
@@ -118,6 +124,10 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TcpHostUnreachable,
     ]),
     says("no internet", F::SelfOffline).with("err_internet_disconnected").by(CHROME),
+    blames("bad port", &[C::ClientUnsafePort]).by("node").whole(),
+    says("this server could not prove that it is", F::TlsWrongName)
+        .by(CHROME)
+        .also(&[F::TlsExpired, F::TlsUnknownIssuer]),
     // Firefox
     says("unable to connect", F::TcpRefused)
         .with("firefox")
@@ -130,6 +140,8 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TcpHostUnreachable,
         F::TcpNetworkUnreachable,
         F::TcpNotPermitted,
+        F::ProxyTunnelFailed,
+        F::TcpNoLocalAddress,
     ]),
     says("ns_error_connection_refused", F::TcpRefused).by(FIREFOX),
     says("the connection has timed out", F::TcpTimedOut)
@@ -146,6 +158,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::HttpEmptyReply,
         F::HttpNotHttp,
         F::TcpReset,
+        F::ProxyClosed,
     ]),
     says("the connection to the server was reset while the page was loading", F::HttpReset)
         .by(FIREFOX)
@@ -155,10 +168,10 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("ns_error_net_partial_transfer", F::HttpClosedEarly).by(FIREFOX),
     says("ns_error_net_empty_response", F::HttpEmptyReply).by(FIREFOX),
     says("e=netinterrupt", F::HttpClosedEarly).by(FIREFOX),
-    says("we're having trouble finding that site", F::DnsNotFound).by(FIREFOX).also(NAMES),
-    says("we can't connect to the server at", F::DnsNotFound).by(FIREFOX).also(NAMES),
-    says("e=dnsnotfound", F::DnsNotFound).by(FIREFOX).also(NAMES),
-    says("ns_error_unknown_host", F::DnsNotFound).by(FIREFOX).also(NAMES),
+    says("we're having trouble finding that site", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
+    says("we can't connect to the server at", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
+    says("e=dnsnotfound", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
+    says("ns_error_unknown_host", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
     says("ns_error_offline", F::SelfOffline).by(FIREFOX),
     says("e=netoffline", F::SelfOffline).by(FIREFOX),
     says("the proxy server is refusing connections", F::ProxyRefused)
@@ -203,39 +216,50 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TlsExpired,
         F::TlsSelfSigned,
         F::TlsWrongName,
+        F::TlsIncompleteChain,
+        F::TlsNotYetValid,
     ]),
     says("secure connection failed", F::TlsAlert).at_end().by(FIREFOX).vague().also(&[
         F::TlsNotTls,
         F::TlsClosed,
         F::TlsReset,
+        F::ProxyClosed,
+        F::TlsNoCommonCipher,
+        F::TlsProtocolVersion,
     ]),
     says("the page isn't redirecting properly", F::HttpTooManyRedirects).by(FIREFOX),
     says("e=redirectloop", F::HttpTooManyRedirects).by(FIREFOX),
     says("ns_error_redirect_loop", F::HttpTooManyRedirects).by(FIREFOX),
     // Safari and other users of CFNetwork
-    says("safari can't connect to the server", F::TcpRefused)
-        .by(SAFARI)
-        .also(&[F::TcpHostUnreachable, F::TcpNetworkUnreachable]),
+    says("safari can't connect to the server", F::TcpRefused).by(SAFARI).also(&[
+        F::TcpHostUnreachable,
+        F::TcpNetworkUnreachable,
+        F::TcpNotPermitted,
+        F::TcpProtocolUnreachable,
+        F::TcpNoLocalAddress,
+    ]),
     says("could not connect to the server", F::TcpRefused)
         .at_end()
         .by(SAFARI)
         .also(&[F::TcpHostUnreachable]),
-    says("safari can't find the server", F::DnsNotFound).by(SAFARI).also(NAMES),
+    says("safari can't find the server", F::DnsNotFound).by(SAFARI).also(UNRESOLVED),
     says("a server with the specified hostname could not be found", F::DnsNotFound).by(SAFARI),
     says("the server where this page is located isn't responding", F::TcpTimedOut)
         .by(SAFARI)
-        .also(&[F::HttpTimedOut]),
-    says("the server unexpectedly dropped the connection", F::HttpReset)
-        .by(SAFARI)
-        .also(&[F::HttpEmptyReply]),
+        .also(&[F::HttpTimedOut, F::TlsTimedOut]),
+    says("the server unexpectedly dropped the connection", F::HttpReset).by(SAFARI).also(&[
+        F::HttpEmptyReply,
+        F::HttpClosedEarly,
+        F::TcpReset,
+    ]),
     says("the network connection was lost", F::HttpReset)
         .at_end()
         .by(SAFARI)
         .also(&[F::HttpEmptyReply]),
     says("the request timed out", F::TcpTimedOut).with("nsurl").by(SAFARI).also(&[F::HttpTimedOut]),
-    says("safari can't establish a secure connection to the server", F::TlsAlert)
-        .by(SAFARI)
-        .also(&[F::TlsNotTls, F::TlsClosed, F::TlsReset]),
+    says("safari can't establish a secure connection to the server", F::TlsAlert).by(SAFARI).also(
+        &[F::TlsNotTls, F::TlsClosed, F::TlsReset, F::TlsNoCommonCipher, F::TlsProtocolVersion],
+    ),
     says(
         "an ssl error has occurred and a secure connection to the server cannot be made",
         F::TlsAlert,
@@ -246,11 +270,14 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TlsExpired,
         F::TlsSelfSigned,
         F::TlsWrongName,
+        F::TlsIncompleteChain,
+        F::TlsNotYetValid,
     ]),
     says("the certificate for this server is invalid", F::TlsUnknownIssuer)
         .by(SAFARI)
         .also(&[F::TlsExpired, F::TlsWrongName]),
     says("the certificate for this server has expired", F::TlsExpired).by(SAFARI),
+    says("requires a client certificate", F::TlsClientCertificateRequired).by(SAFARI),
     says("you are not connected to the internet", F::SelfOffline).by(SAFARI),
     says("the internet connection appears to be offline", F::SelfOffline).by(SAFARI),
     blames("not allowed to use restricted network port", &[C::ClientUnsafePort]).by(SAFARI),

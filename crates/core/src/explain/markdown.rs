@@ -27,9 +27,12 @@ some-command 2>&1 | whydown explain
 
 | word | what happened | how fast | who said it | usually |
 |---|---|---|---|---|
-| [refused](#tcp.refused) | a plain no to the connection attempt | one round trip | the machine, or a firewall in its name | nothing listens on the port |
-| [timed out](#tcp.timed_out) | nothing came back at all | seconds to minutes | nobody | a firewall drops, or the machine is gone |
-| [reset](#tcp.reset) | an open connection was cut | at once or in the middle | a program, balancer or filter | the service broke while answering |
+| [refused](#tcp.refused) | a plain no to the connection attempt | one round trip | the machine, \
+or a firewall in its name | nothing listens on the port |
+| [timed out](#tcp.timed_out) | nothing came back at all | seconds to minutes | nobody | a \
+firewall drops, or the machine is gone |
+| [reset](#tcp.reset) | an open connection was cut | at once or in the middle | a program, \
+balancer or filter | the service broke while answering |
 | [unreachable](#tcp.host_unreachable) | someone on the way reported \"not from here\" | one \
     round trip or 3 s | a router or firewall | a rejecting firewall, or the machine is off |
 

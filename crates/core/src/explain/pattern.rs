@@ -6,6 +6,18 @@ use crate::failure::Failure;
 
 use super::paste::Paste;
 
+/// What "cannot be resolved" may mean in clients that have one text for all of it.
+pub(super) const UNRESOLVED: &[Failure] = &[
+    Failure::DnsNoAddress,
+    Failure::DnsTimedOut,
+    Failure::DnsServerFailure,
+    Failure::DnsRefused,
+    Failure::DnsUnreachable,
+];
+/// What `getaddrinfo`'s "temporary failure" may mean besides silence.
+pub(super) const TEMPORARY: &[Failure] =
+    &[Failure::DnsServerFailure, Failure::DnsRefused, Failure::DnsUnreachable];
+
 /// How much a match decides. The higher rank wins whatever the lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
@@ -25,6 +37,8 @@ pub(super) enum Place {
     /// On word boundaries, and nothing but punctuation or a known continuation after it: the
     /// words of `strerror` also occur in prose.
     End,
+    /// The whole paste is this text: words that mean something else anywhere else.
+    Whole,
 }
 
 /// A text and what it means.
@@ -85,6 +99,10 @@ impl Pattern {
         Self { place: Place::End, ..self }
     }
 
+    pub(super) const fn whole(self) -> Self {
+        Self { place: Place::Whole, ..self }
+    }
+
     pub(super) const fn vague(self) -> Self {
         Self { rank: Rank::Vague, ..self }
     }
@@ -101,6 +119,7 @@ impl Pattern {
         match self.place {
             Place::Word => paste.find_word(self.text),
             Place::End => paste.find_end(self.text),
+            Place::Whole => (paste.text().trim() == self.text).then_some(0),
         }
     }
 

@@ -15,10 +15,63 @@ pub(super) struct Named {
 
 /// Endings of files, which look like top-level domains in `file.py:12`.
 const FILE_ENDINGS: &[&str] = &[
-    "js", "mjs", "cjs", "ts", "tsx", "jsx", "py", "rb", "rs", "go", "java", "kt", "scala", "php",
-    "c", "h", "cc", "cpp", "hpp", "cs", "html", "htm", "css", "log", "conf", "cfg", "json", "yaml",
-    "yml", "toml", "xml", "txt", "sh", "pl", "pm", "lua", "so", "dll", "exe", "sock", "service",
-    "socket", "md", "vue", "sql", "ex", "exs", "erl", "swift", "m", "zig", "lock", "pem", "crt",
+    "js",
+    "mjs",
+    "cjs",
+    "ts",
+    "tsx",
+    "jsx",
+    "py",
+    "rb",
+    "rs",
+    "go",
+    "java",
+    "kt",
+    "scala",
+    "php",
+    "c",
+    "h",
+    "cc",
+    "cpp",
+    "hpp",
+    "cs",
+    "html",
+    "htm",
+    "css",
+    "log",
+    "conf",
+    "cfg",
+    "json",
+    "yaml",
+    "yml",
+    "toml",
+    "xml",
+    "txt",
+    "sh",
+    "pl",
+    "pm",
+    "lua",
+    "so",
+    "dll",
+    "exe",
+    "sock",
+    "service",
+    "socket",
+    "md",
+    "vue",
+    "sql",
+    "ex",
+    "exs",
+    "erl",
+    "swift",
+    "m",
+    "zig",
+    "lock",
+    "nfs",
+    "exceptions",
+    "exception",
+    "pem",
+    "crt",
 ];
 
 /// Words before a host, and words that stand there without being one.
@@ -49,6 +102,9 @@ pub(super) fn named(text: &str) -> Named {
         };
     }
     let words: Vec<&str> = text.split(separates).filter(|word| !word.is_empty()).collect();
+    if let Some(name) = looked_up(&words) {
+        return Named { host: Some(name), port: None, target: None };
+    }
     let (mut host, mut port) = words
         .iter()
         .find_map(|word| word.split('/').find_map(host_port))
@@ -70,7 +126,8 @@ fn separates(c: char) -> bool {
 /// The first URL of a scheme that can be checked; credentials in it are left out.
 fn url(text: &str) -> Option<Target> {
     text.match_indices("://").find_map(|(at, _)| {
-        let start = text[..at].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |i| i + 1);
+        let scheme = text[..at].chars().rev().take_while(char::is_ascii_alphanumeric).count();
+        let start = at - scheme;
         let rest = &text[start..];
         let end = rest.find(|c: char| separates(c) && c != '=').unwrap_or(rest.len());
         let url = rest[..end].trim_end_matches(['.', ':', ']', '}', '!']);
@@ -96,12 +153,21 @@ fn host_port(word: &str) -> Option<(Host, u16)> {
     }
     let (name, port) = word.rsplit_once(':')?;
     let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
-    Some((host(name.trim_matches(['[', ']']))?, port))
+    // Postfix writes `name[address]:port`.
+    let name = name.split_once('[').map_or(name, |(name, rest)| match name {
+        "" => rest,
+        name => name,
+    });
+    Some((host(name)?, port))
 }
 
 /// Something that can only be meant as a host: an address, `localhost`, or a dotted name.
 fn host(word: &str) -> Option<Host> {
-    let word = word.trim_matches(['[', ']', '.', ':', '!', '?', '*']);
+    let word = word.trim_matches(['[', ']', '.', '!', '?', '*']);
+    if let Ok(ip) = word.parse::<IpAddr>() {
+        return Some(Host::Ip(ip));
+    }
+    let word = word.trim_end_matches(':');
     if let Ok(ip) = word.parse::<IpAddr>() {
         return Some(Host::Ip(ip));
     }
@@ -122,6 +188,13 @@ fn host(word: &str) -> Option<Host> {
     let of_code = word.rsplit('.').next().is_some_and(|last| last.contains(char::is_uppercase))
         || PACKAGES.iter().any(|package| lower.starts_with(package));
     (fine && !file && !of_code).then_some(Host::Name(lower))
+}
+
+/// Go's `lookup NAME on RESOLVER`: the address in it is the resolver's, not the host's.
+fn looked_up(words: &[&str]) -> Option<Host> {
+    let found = words.windows(3).find(|three| three[0] == "lookup" && three[2] == "on")?;
+    let target: Target = format!("dns://{}", found[1]).parse().ok()?;
+    Some(target.host)
 }
 
 fn host_by_words(words: &[&str]) -> Option<Host> {

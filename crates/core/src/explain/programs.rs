@@ -1,32 +1,38 @@
 //! What programs print: curl, wget, OpenSSL and GnuTLS, nc, ncat, telnet, ssh, database clients,
-//! git, Docker, package managers. Measured where TRUTH or `data/error_texts.toml` says so.
+//! git, Docker, package managers. `data/error_texts.toml` says which were measured.
 
-use super::pattern::{Pattern, blames, says};
+use super::pattern::{Pattern, TEMPORARY, UNRESOLVED, blames, says};
 use crate::cause::Cause as C;
 use crate::failure::Failure as F;
 
 const CURL: &str = "curl";
-const CONNECTS: &[F] =
-    &[F::TcpHostUnreachable, F::TcpNetworkUnreachable, F::TcpNotPermitted, F::ProxyRefused];
+const CONNECTS: &[F] = &[
+    F::TcpHostUnreachable,
+    F::TcpNetworkUnreachable,
+    F::TcpNotPermitted,
+    F::TcpProtocolUnreachable,
+    F::TcpNoLocalAddress,
+    F::ProxyRefused,
+    F::ProxyUnreachable,
+];
 const TIMEOUTS: &[F] = &[F::TlsTimedOut, F::HttpTimedOut, F::ProxyTimedOut];
-const HANDSHAKES: &[F] = &[F::TlsNotTls, F::TlsClosed, F::TlsReset, F::TlsNoCommonCipher];
+const HANDSHAKES: &[F] = &[
+    F::TlsNotTls,
+    F::TlsClosed,
+    F::TlsReset,
+    F::TlsNoCommonCipher,
+    F::TlsProtocolVersion,
+    F::TlsAlert,
+];
 
 /// curl and TLS libraries.
 pub(super) const TRANSFER: &[Pattern] = &[
     says("curl: (5)", F::ProxyUnresolved).by(CURL),
     says("could not resolve proxy", F::ProxyUnresolved).by(CURL),
     says("couldn't resolve proxy", F::ProxyUnresolved).by(CURL),
-    says("curl: (6)", F::DnsNotFound).by(CURL).also(&[F::DnsTimedOut, F::DnsServerFailure]),
-    says("could not resolve host", F::DnsNotFound).also(&[
-        F::DnsTimedOut,
-        F::DnsServerFailure,
-        F::DnsUnreachable,
-    ]),
-    says("couldn't resolve host", F::DnsNotFound).also(&[
-        F::DnsTimedOut,
-        F::DnsServerFailure,
-        F::DnsUnreachable,
-    ]),
+    says("curl: (6)", F::DnsNotFound).by(CURL).also(UNRESOLVED),
+    says("could not resolve host", F::DnsNotFound).also(UNRESOLVED),
+    says("couldn't resolve host", F::DnsNotFound).also(UNRESOLVED),
     says("resolving timed out", F::DnsTimedOut).by(CURL),
     says("curl: (7)", F::TcpRefused).by(CURL).vague().also(CONNECTS),
     says("couldn't connect to server", F::TcpRefused).vague().also(CONNECTS),
@@ -125,6 +131,19 @@ pub(super) const TRANSFER: &[Pattern] = &[
     says("alert_certificate_required", F::TlsClientCertificateRequired),
     says("alert bad certificate", F::TlsClientCertificateRequired),
     says("no required ssl certificate was sent", F::TlsClientCertificateRequired).by("nginx"),
+    says("tlsv1_alert_internal_error", F::TlsAlert),
+    says("sslv3_alert_handshake_failure", F::TlsNoCommonCipher)
+        .also(&[F::TlsClientCertificateRequired]),
+    says("tlsv13_alert_certificate_required", F::TlsClientCertificateRequired),
+    says("err_ssl_tlsv13_alert_certificate_required", F::TlsClientCertificateRequired).by("node"),
+    says("legacy_sigalg_disallowed_or_unsupported", F::TlsProtocolVersion),
+    says("tlsv1_alert_protocol_version", F::TlsProtocolVersion),
+    says("tlsv1_unrecognized_name", F::TlsAlert),
+    says("ssl handshake failed", F::TlsAlert).at_end().vague().also(HANDSHAKES),
+    says("tls: handshake failure", F::TlsNoCommonCipher),
+    says("certificate expired", F::TlsExpired).at_end(),
+    says("ssl_error_syscall, errno 104", F::TlsReset),
+    says("failed to receive handshake", F::TlsClosed).with("schannel").also(&[F::TlsReset]),
     says("dh key too small", F::TlsNoCommonCipher),
     says("an unexpected tls packet was received", F::TlsNotTls),
     says("the tls connection was non-properly terminated", F::TlsClosed),
@@ -144,14 +163,19 @@ pub(super) const TRANSFER: &[Pattern] = &[
 
 /// Tools that knock at ports, and clients of single services.
 pub(super) const CLIENTS: &[Pattern] = &[
-    says("unable to resolve host address", F::DnsNotFound).by("wget").also(&[F::DnsTimedOut]),
+    says("unable to resolve host address", F::DnsNotFound).by("wget").also(UNRESOLVED),
     says("no data received", F::HttpEmptyReply).with("http request sent").by("wget"),
-    says("read error (connection reset by peer) in headers", F::HttpReset).by("wget"),
+    says("no data received.", F::HttpEmptyReply).by("wget").whole(),
+    says("connection closed.", F::HttpClosedEarly).by("wget").whole(),
+    says("read error (connection reset by peer)", F::HttpReset).by("wget").also(&[F::TcpReset]),
     says("redirections exceeded", F::HttpTooManyRedirects).by("wget"),
     says("unable to establish ssl connection", F::TlsNotTls).by("wget").vague().also(HANDSHAKES),
-    says("doesn't have a known issuer", F::TlsUnknownIssuer).by("wget").also(&[F::TlsSelfSigned]),
+    says("doesn't have a known issuer", F::TlsUnknownIssuer)
+        .by("wget")
+        .also(&[F::TlsSelfSigned, F::TlsIncompleteChain]),
     says("the certificate's owner does not match", F::TlsWrongName).by("wget"),
     says("the certificate has expired", F::TlsExpired),
+    says("is not yet activated", F::TlsNotYetValid).with("the certificate of").by("wget"),
     says("has expired", F::TlsExpired).with("the certificate of"),
     says("proxy tunneling failed", F::ProxyTunnelFailed).by("wget"),
     says("ncat: timeout", F::TcpTimedOut).by("ncat"),
@@ -159,17 +183,22 @@ pub(super) const CLIENTS: &[Pattern] = &[
     says("nc: connect to", F::TcpTimedOut).with("timed out").by("nc"),
     says("operation now in progress", F::TcpTimedOut).with("nc: connect to").by("nc"),
     says("telnet: unable to connect to remote host", F::TcpRefused).by("telnet").vague(),
-    says("connection closed by foreign host", F::TcpReset).by("telnet").also(&[F::HttpEmptyReply]),
+    says("connection closed by foreign host", F::TcpReset)
+        .by("telnet")
+        .also(&[F::HttpEmptyReply, F::HttpReset]),
     says("could not open connection to the host, on port", F::TcpRefused)
         .by("telnet")
         .also(&[F::TcpTimedOut, F::TcpHostUnreachable]),
-    says("could not resolve hostname", F::DnsNotFound).also(&[F::DnsTimedOut]),
-    says("could not resolve hostname", F::DnsTimedOut).with("temporary failure in name resolution"),
+    says("could not resolve hostname", F::DnsNotFound).also(UNRESOLVED),
+    says("could not resolve hostname", F::DnsTimedOut)
+        .with("temporary failure in name resolution")
+        .also(TEMPORARY),
     says("could not resolve hostname", F::DnsNoAddress).with("no address associated with hostname"),
     says("kex_exchange_identification: read: connection reset by peer", F::TcpReset).by("ssh"),
     says("kex_exchange_identification: connection closed by remote host", F::TcpReset)
         .by("ssh")
-        .because(&[C::ServiceClosesConnections, C::ServiceOverloaded]),
+        .because(&[C::ServiceClosesConnections, C::ServiceOverloaded])
+        .also(&[F::HttpEmptyReply]),
     says("ssh_exchange_identification: connection closed by remote host", F::TcpReset)
         .by("ssh")
         .because(&[C::ServiceClosesConnections, C::ServiceOverloaded]),
@@ -184,10 +213,11 @@ pub(super) const CLIENTS: &[Pattern] = &[
     says("network error: connection timed out", F::TcpTimedOut).by("putty"),
     says("network error: software caused connection abort", F::TcpReset).by("putty"),
     says("remote side unexpectedly closed network connection", F::TcpReset).by("putty"),
-    says("could not translate host name", F::DnsNotFound).by("psql").also(&[F::DnsTimedOut]),
+    says("could not translate host name", F::DnsNotFound).by("psql").also(UNRESOLVED),
     says("could not translate host name", F::DnsTimedOut)
         .with("temporary failure in name resolution")
-        .by("psql"),
+        .by("psql")
+        .also(TEMPORARY),
     says("server closed the connection unexpectedly", F::TcpReset)
         .by("psql")
         .also(&[F::HttpEmptyReply]),
@@ -219,16 +249,20 @@ pub(super) const CLIENTS: &[Pattern] = &[
     says("can't connect to mysql server on", F::TcpTimedOut).with("(4)").by("mysql"),
     says("can't connect to mysql server on", F::TcpHostUnreachable).with("(113)").by("mysql"),
     says("can't connect to mysql server on", F::TcpNetworkUnreachable).with("(101)").by("mysql"),
+    says("can't connect to mysql server on", F::TcpNotPermitted).with("(13)").by("mysql"),
+    says("can't connect to mysql server on", F::TcpNoLocalAddress).with("(99)").by("mysql"),
+    says("can't connect to mysql server on", F::TcpProtocolUnreachable).with("(92)").by("mysql"),
+    says("can't connect to mysql server on", F::TcpNetworkUnreachable).with("(22)").by("mysql"),
     says("can't connect to server on", F::TcpRefused).with("(111)").by("mysql"),
     says("can't connect to local mysql server through socket", F::TcpRefused).by("mysql"),
     says("can't connect to local server through socket", F::TcpRefused).by("mysql"),
     says("error 2002 (hy000)", F::TcpRefused).by("mysql").vague(),
     says("error 2003 (hy000)", F::TcpRefused).by("mysql").vague(),
     says("sqlstate[hy000] [2002]", F::TcpRefused).by("php").vague(),
-    says("unknown mysql server host", F::DnsNotFound).by("mysql").also(&[F::DnsTimedOut]),
+    says("unknown mysql server host", F::DnsNotFound).by("mysql").also(UNRESOLVED),
     says("lost connection to mysql server at 'reading initial communication packet'", F::TcpReset)
         .by("mysql")
-        .also(&[F::HttpTimedOut])
+        .also(&[F::HttpTimedOut, F::BannerUnexpected, F::HttpEmptyReply])
         .exact(),
     says("lost connection to mysql server during query", F::TcpReset).by("mysql"),
     says("mysql server has gone away", F::TcpReset)
@@ -239,7 +273,9 @@ pub(super) const CLIENTS: &[Pattern] = &[
         .vague()
         .also(&[F::TcpTimedOut, F::TcpReset]),
     says("could not connect to redis at", F::TcpRefused).by("redis-cli").vague(),
-    says("error: server closed the connection", F::TcpReset).by("redis-cli"),
+    says("error: server closed the connection", F::TcpReset)
+        .by("redis-cli")
+        .also(&[F::HttpEmptyReply]),
     says("as reply type byte", F::BannerUnexpected).by("redis-cli"),
     says("couldn't connect to server", F::TcpRefused).with("mongo").by("mongosh"),
     says("mongonetworkerror", F::TcpRefused).by("mongosh").vague().also(&[F::TcpTimedOut]),
@@ -283,5 +319,22 @@ pub(super) const CLIENTS: &[Pattern] = &[
         .by("postfix")
         .vague()
         .also(&[F::TcpRefused]),
+    says("while receiving the initial server greeting", F::TcpReset)
+        .with("lost connection with")
+        .by("postfix"),
+    says("can't reach database server at", F::TcpRefused)
+        .by("prisma")
+        .vague()
+        .also(&[F::TcpTimedOut]),
+    says("ora-12541", F::TcpRefused).by("oracle"),
+    says("ora-12170", F::TcpTimedOut).by("oracle"),
+    says("can't contact ldap server", F::TcpRefused)
+        .by("ldap")
+        .vague()
+        .also(&[F::TcpTimedOut, F::DnsNotFound]),
+    says("broker may not be available", F::TcpRefused)
+        .with("connection to node")
+        .by("kafka")
+        .also(&[F::TcpTimedOut]),
     blames("maxstartups throttling", &[C::ServiceOverloaded]).by("sshd"),
 ];

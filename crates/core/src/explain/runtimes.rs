@@ -1,10 +1,11 @@
 //! What programming languages throw: Node, Python, Go, Java, .NET, PHP, Ruby, Rust, Perl.
 
-use super::pattern::{Pattern, says};
+use super::pattern::{Pattern, TEMPORARY, UNRESOLVED, says};
 use crate::cause::Cause as C;
 use crate::failure::Failure as F;
 
 const RESETS: &[F] = &[F::TcpReset, F::TlsReset];
+const TIMEOUTS: &[F] = &[F::HttpTimedOut, F::TlsTimedOut];
 const UNTRUSTED: &[F] = &[F::TlsSelfSigned, F::TlsIncompleteChain];
 
 pub(super) const PATTERNS: &[Pattern] = &[
@@ -15,36 +16,27 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("connect enetunreach", F::TcpNetworkUnreachable).by("node"),
     says("read econnreset", F::HttpReset).by("node").also(RESETS),
     says("socket hang up", F::HttpEmptyReply).by("node").also(&[F::HttpReset]),
-    says(
-        "other side \
-        closed",
-        F::HttpEmptyReply,
-    )
-    .by("node")
-    .also(&[F::HttpClosedEarly, F::TlsClientCertificateRequired]),
-    says("und_err_socket", F::HttpEmptyReply).by("node").also(&[F::HttpClosedEarly]),
+    says("other side closed", F::HttpEmptyReply)
+        .by("node")
+        .also(&[F::HttpClosedEarly, F::TlsClientCertificateRequired]),
+    says("und_err_socket", F::HttpEmptyReply)
+        .by("node")
+        .also(&[F::HttpClosedEarly, F::TlsClientCertificateRequired]),
     says("und_err_connect_timeout", F::TcpTimedOut).by("node").also(&[F::TlsTimedOut]),
     says("connect timeout error", F::TcpTimedOut).by("node").also(&[F::TlsTimedOut]),
     says("und_err_headers_timeout", F::HttpTimedOut).by("node"),
     says("und_err_body_timeout", F::HttpTimedOut).by("node"),
     says("headers timeout error", F::HttpTimedOut).by("node"),
-    says("getaddrinfo enotfound", F::DnsNotFound).by("node").also(&[F::DnsNoAddress]),
-    says("enotfound", F::DnsNotFound).by("node").also(&[F::DnsNoAddress]),
-    says(
-        "getaddrinfo \
-        eai_again",
-        F::DnsTimedOut,
-    )
-    .by("node")
-    .also(&[F::DnsServerFailure, F::DnsUnreachable]),
+    says("getaddrinfo enotfound", F::DnsNotFound).by("node").also(UNRESOLVED),
+    says("enotfound", F::DnsNotFound).by("node").also(UNRESOLVED),
+    says("getaddrinfo eai_again", F::DnsTimedOut).by("node").also(TEMPORARY),
     says("hpe_invalid_constant", F::HttpNotHttp).by("node"),
     says("parse error: expected http/", F::HttpNotHttp).by("node"),
     says("response does not match the http/1.1 protocol", F::HttpNotHttp).by("node"),
     says("redirect count exceeded", F::HttpTooManyRedirects).by("node"),
     says("maximum number of redirects exceeded", F::HttpTooManyRedirects).by("node"),
     says(
-        "client network socket disconnected before secure tls connection was \
-        established",
+        "client network socket disconnected before secure tls connection was established",
         F::TlsClosed,
     )
     .by("node")
@@ -76,14 +68,10 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("remote end closed connection without response", F::HttpEmptyReply).by("python"),
     says("badstatusline", F::HttpNotHttp).by("python"),
     says("incompleteread", F::HttpClosedEarly).by("python"),
-    says(
-        "failed to establish a new \
-        connection",
-        F::TcpRefused,
-    )
-    .by("python")
-    .vague()
-    .also(&[F::TcpTimedOut, F::DnsNotFound]),
+    says("failed to establish a new connection", F::TcpRefused)
+        .by("python")
+        .vague()
+        .also(&[F::TcpTimedOut, F::DnsNotFound]),
     says("connecttimeouterror", F::TcpTimedOut).by("python"),
     says("requests.exceptions.connecttimeout", F::TcpTimedOut).by("python"),
     says("httpx.connecttimeout", F::TcpTimedOut).by("python").also(&[F::TlsTimedOut]),
@@ -91,69 +79,58 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("readtimeouterror", F::HttpTimedOut).by("python"),
     says("requests.exceptions.readtimeout", F::HttpTimedOut).by("python"),
     says("read timed out.", F::HttpTimedOut).by("python"),
-    says("nameresolutionerror", F::DnsNotFound).by("python").also(&[F::DnsTimedOut]),
-    says("socket.gaierror", F::DnsNotFound).by("python").vague().also(&[F::DnsTimedOut]),
+    says("nameresolutionerror", F::DnsNotFound).by("python").also(UNRESOLVED),
+    says("socket.gaierror", F::DnsNotFound).by("python").vague().also(UNRESOLVED),
     says("gaierror(-2", F::DnsNotFound).by("python"),
     says("gaierror(-3", F::DnsTimedOut).by("python"),
     says("gaierror(-5", F::DnsNoAddress).by("python"),
     says("[errno -2] name or service not known", F::DnsNotFound).by("python"),
-    says(
-        "[errno -3] temporary failure in name \
-        resolution",
-        F::DnsTimedOut,
-    )
-    .by("python")
-    .also(&[F::DnsServerFailure, F::DnsUnreachable]),
+    says("[errno -3] temporary failure in name resolution", F::DnsTimedOut)
+        .by("python")
+        .also(TEMPORARY),
     says("tunnel connection failed: 407", F::ProxyAuthRequired).by("python"),
     says("tunnel connection failed", F::ProxyTunnelFailed).by("python"),
     says("proxyerror", F::ProxyRefused)
         .by("python")
         .vague()
         .also(&[F::ProxyTunnelFailed, F::ProxyUnresolved]),
-    says(
-        "cannot connect to \
-        proxy",
-        F::ProxyRefused,
-    )
-    .by("python")
-    .exact()
-    .also(&[F::ProxyTunnelFailed, F::ProxyTimedOut]),
+    says("cannot connect to proxy", F::ProxyRefused)
+        .by("python")
+        .exact()
+        .also(&[F::ProxyTunnelFailed, F::ProxyTimedOut]),
     says("unexpected_eof_while_reading", F::TlsClosed).by("python"),
     says("eof occurred in violation of protocol", F::TlsClosed).by("python").also(&[F::TlsReset]),
     says("sslzeroreturnerror", F::TlsClosed).by("python"),
     says("clientconnectorerror", F::TcpRefused).by("python").vague(),
     says("toomanyredirects", F::HttpTooManyRedirects).by("python"),
-    says("would lead to an infinite loop", F::HttpTooManyRedirects).by("python"),
+    says("would lead to an infinite loop", F::HttpTooManyRedirects).by("python").exact(),
     says("urllib.error.httperror: http error", F::HttpStatus).by("python"),
+    says("timeouterror", F::TcpTimedOut).by("python").whole().also(TIMEOUTS),
     // Go
+    says("eof", F::HttpEmptyReply).by("go").whole().also(&[F::TlsClosed, F::ProxyClosed]),
+    says("proxyconnect tcp", F::ProxyTimedOut).with("connection timed out").by("go").exact(),
+    says("proxyconnect tcp", F::ProxyUnreachable).with("no route to host").by("go").exact(),
+    says("proxyconnect tcp", F::ProxyUnreachable).with("network is unreachable").by("go").exact(),
     says("connect: connection refused", F::TcpRefused),
     says("proxyconnect tcp", F::ProxyRefused).with("connection refused").by("go").exact(),
     says("proxyconnect tcp", F::ProxyTimedOut).with("i/o timeout").by("go").exact(),
     says("proxyconnect tcp", F::ProxyUnresolved).with("no such host").by("go").exact(),
     says("proxyconnect tcp", F::ProxyTunnelFailed).by("go").also(&[F::ProxyRefused]),
-    says("no such host", F::DnsNotFound).with("lookup").by("go"),
+    says("no such host", F::DnsNotFound).with("lookup").by("go").also(&[F::DnsNoAddress]),
     says("server misbehaving", F::DnsServerFailure).with("lookup").by("go").also(&[F::DnsRefused]),
     says("i/o timeout", F::DnsTimedOut).with("lookup").by("go"),
     says("i/o timeout", F::DnsTimedOut).with("dial tcp: lookup").by("go"),
     says("i/o timeout", F::TcpTimedOut).with("dial tcp").by("go"),
     says("i/o timeout", F::HttpTimedOut).with("read tcp").by("go"),
     says("tls handshake timeout", F::TlsTimedOut),
-    says(
-        "client.timeout exceeded while awaiting \
-        headers",
-        F::HttpTimedOut,
-    )
-    .by("go")
-    .also(&[F::TcpTimedOut]),
+    says("client.timeout exceeded while awaiting headers", F::HttpTimedOut)
+        .by("go")
+        .also(&[F::TcpTimedOut]),
     says("client.timeout or context cancellation while reading body", F::HttpTimedOut).by("go"),
-    says(
-        "context deadline \
-        exceeded",
-        F::HttpTimedOut,
-    )
-    .by("go")
-    .vague()
-    .also(&[F::TcpTimedOut, F::DnsTimedOut]),
+    says("context deadline exceeded", F::HttpTimedOut)
+        .by("go")
+        .vague()
+        .also(&[F::TcpTimedOut, F::DnsTimedOut]),
     says("read: connection reset by peer", F::HttpReset).with("read tcp").by("go").also(RESETS),
     says("unexpected eof", F::HttpClosedEarly).by("go").vague(),
     says(": eof", F::HttpEmptyReply).with("get \"http").by("go").also(&[F::TlsClosed]),
@@ -162,13 +139,9 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("malformed http status code", F::HttpNotHttp).by("go"),
     says("server gave http response to https client", F::TlsNotTls).by("go"),
     says("first record does not look like a tls handshake", F::TlsNotTls).by("go"),
-    says(
-        "certificate has expired or is not yet \
-        valid",
-        F::TlsExpired,
-    )
-    .by("go")
-    .also(&[F::TlsNotYetValid]),
+    says("certificate has expired or is not yet valid", F::TlsExpired)
+        .by("go")
+        .also(&[F::TlsNotYetValid]),
     says("certificate signed by unknown authority", F::TlsUnknownIssuer).by("go").also(UNTRUSTED),
     says("x509: certificate is valid for", F::TlsWrongName).by("go"),
     says("x509: certificate is not valid for any names", F::TlsWrongName).by("go"),
@@ -192,22 +165,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
         .vague()
         .also(&[F::TcpTimedOut]),
     says("java.net.noroutetohostexception", F::TcpHostUnreachable).by("java"),
-    says("java.net.unknownhostexception", F::DnsNotFound)
+    says("java.net.unknownhostexception", F::DnsNotFound).by("java").also(UNRESOLVED),
+    says("java.net.socketexception: connection reset", F::TcpReset)
         .by("java")
-        .also(&[F::DnsTimedOut, F::DnsNoAddress]),
-    says(
-        "java.net.socketexception: connection \
-        reset",
-        F::TcpReset,
-    )
-    .by("java")
-    .also(&[F::HttpReset, F::TlsReset]),
-    says(
-        "java.net.socketexception: unexpected end of file from \
-        server",
-        F::HttpEmptyReply,
-    )
-    .by("java"),
+        .also(&[F::HttpReset, F::TlsReset]),
+    says("java.net.socketexception: unexpected end of file from server", F::HttpEmptyReply)
+        .by("java"),
     says("failed to respond", F::HttpEmptyReply).with("nohttpresponseexception").by("java"),
     says("header parser received no bytes", F::HttpEmptyReply).by("java").also(&[F::HttpReset]),
     says("premature end of content-length delimited message body", F::HttpClosedEarly).by("java"),
@@ -215,16 +178,14 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("invalid http response", F::HttpNotHttp).by("java"),
     says("invalid status line", F::HttpNotHttp).by("java"),
     says("pkix path building failed", F::TlsUnknownIssuer).by("java").also(UNTRUSTED),
-    says("pkix path validation failed", F::TlsExpired).by("java").also(&[F::TlsUnknownIssuer]),
+    says("pkix path validation failed", F::TlsExpired)
+        .by("java")
+        .also(&[F::TlsUnknownIssuer, F::TlsNotYetValid]),
     says("unable to find valid certification path", F::TlsUnknownIssuer).by("java").also(UNTRUSTED),
     says("no subject alternative", F::TlsWrongName).with("found").by("java"),
-    says(
-        "received fatal alert: \
-        handshake_failure",
-        F::TlsNoCommonCipher,
-    )
-    .by("java")
-    .also(&[F::TlsClientCertificateRequired]),
+    says("received fatal alert: handshake_failure", F::TlsNoCommonCipher)
+        .by("java")
+        .also(&[F::TlsClientCertificateRequired]),
     says("received fatal alert: protocol_version", F::TlsProtocolVersion).by("java"),
     says("received fatal alert: unrecognized_name", F::TlsAlert).by("java"),
     says("received fatal alert: internal_error", F::TlsAlert).by("java"),
@@ -238,58 +199,49 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("server redirected too many times", F::HttpTooManyRedirects).by("java"),
     says("unable to tunnel through proxy", F::ProxyTunnelFailed).by("java"),
     says("unable to tunnel through proxy", F::ProxyAuthRequired).with("407").by("java"),
+    says("refused. check that the hostname and port are correct", F::TcpRefused).by("java"),
+    says("redisconnectionexception: unable to connect to", F::TcpRefused)
+        .by("java")
+        .vague()
+        .also(&[F::TcpTimedOut]),
+    says("doesn't match any of the subject alternative names", F::TlsWrongName).by("java"),
     // .NET
-    says(
-        "the response ended \
-        prematurely",
-        F::HttpEmptyReply,
-    )
-    .by("dotnet")
-    .also(&[F::HttpClosedEarly]),
-    says(
-        "the remote certificate is \
-        invalid",
-        F::TlsUnknownIssuer,
-    )
-    .by("dotnet")
-    .also(&[F::TlsExpired, F::TlsWrongName]),
+    says("the response ended prematurely", F::HttpEmptyReply)
+        .by("dotnet")
+        .also(&[F::HttpClosedEarly]),
+    says("the remote certificate is invalid", F::TlsUnknownIssuer).by("dotnet").also(&[
+        F::TlsExpired,
+        F::TlsNotYetValid,
+        F::TlsSelfSigned,
+        F::TlsIncompleteChain,
+        F::TlsWrongName,
+    ]),
     says("remotecertificatenamemismatch", F::TlsWrongName).by("dotnet").exact(),
+    says("cannot determine the frame size or a corrupted frame was received", F::TlsNotTls)
+        .by("dotnet"),
     says(
-        "cannot determine the frame size or a corrupted frame was \
-        received",
-        F::TlsNotTls,
-    )
-    .by("dotnet"),
-    says(
-        "could not establish trust relationship for the ssl/tls secure \
-        channel",
+        "could not establish trust relationship for the ssl/tls secure channel",
         F::TlsUnknownIssuer,
     )
     .by("dotnet")
     .also(&[F::TlsExpired, F::TlsWrongName]),
-    says(
-        "could not create ssl/tls secure \
-        channel",
-        F::TlsAlert,
-    )
-    .by("dotnet")
-    .also(&[F::TlsProtocolVersion, F::TlsNoCommonCipher]),
-    says(
-        "unable to connect to the remote \
-        server",
-        F::TcpRefused,
-    )
-    .by("dotnet")
-    .vague()
-    .also(&[F::TcpTimedOut, F::TcpHostUnreachable]),
-    says(
-        "the underlying connection was \
-        closed",
-        F::HttpEmptyReply,
-    )
-    .by("dotnet")
-    .vague()
-    .also(&[F::HttpReset]),
+    says("could not create ssl/tls secure channel", F::TlsAlert)
+        .by("dotnet")
+        .also(&[F::TlsProtocolVersion, F::TlsNoCommonCipher]),
+    says("unable to connect to the remote server", F::TcpRefused)
+        .by("dotnet")
+        .vague()
+        .also(&[F::TcpTimedOut, F::TcpHostUnreachable]),
+    says("the underlying connection was closed", F::HttpEmptyReply)
+        .by("dotnet")
+        .vague()
+        .also(&[F::HttpReset]),
+    says("(500) internal server error", F::HttpStatus).by("dotnet").because(&[C::AppError]),
+    says("(502) bad gateway", F::HttpStatus).by("dotnet").because(&[C::UpstreamDead]),
+    says("(503) server unavailable", F::HttpStatus)
+        .by("dotnet")
+        .because(&[C::UpstreamDead, C::ServiceOverloaded]),
+    says("(504) gateway timeout", F::HttpStatus).by("dotnet").because(&[C::UpstreamDead]),
     says("httpclient.timeout of", F::HttpTimedOut).by("dotnet").also(&[F::TcpTimedOut]),
     says("response status code does not indicate success", F::HttpStatus).by("dotnet"),
     says(
@@ -301,29 +253,19 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .vague()
     .also(&[F::TcpTimedOut, F::DnsNotFound]),
     // PHP, Ruby, Rust, Perl
-    says(
-        "stream_socket_client(): unable to connect \
-        to",
-        F::TcpRefused,
-    )
-    .by("php")
-    .vague()
-    .also(&[F::TcpTimedOut]),
-    says(
-        "fsockopen(): unable to connect \
-        to",
-        F::TcpRefused,
-    )
-    .by("php")
-    .vague()
-    .also(&[F::TcpTimedOut]),
-    says("php_network_getaddresses", F::DnsNotFound).by("php").also(&[F::DnsTimedOut]),
+    says("stream_socket_client(): unable to connect to", F::TcpRefused)
+        .by("php")
+        .vague()
+        .also(&[F::TcpTimedOut]),
+    says("fsockopen(): unable to connect to", F::TcpRefused)
+        .by("php")
+        .vague()
+        .also(&[F::TcpTimedOut]),
+    says("php_network_getaddresses", F::DnsNotFound).by("php").also(UNRESOLVED),
     says("php_network_getaddresses", F::DnsTimedOut)
-        .with(
-            "temporary failure in name \
-        resolution",
-        )
-        .by("php"),
+        .with("temporary failure in name resolution")
+        .by("php")
+        .also(TEMPORARY),
     says("failed to enable crypto", F::TlsAlert).by("php").vague().also(UNTRUSTED),
     says("errno::econnrefused", F::TcpRefused).by("ruby"),
     says("errno::etimedout", F::TcpTimedOut).by("ruby"),
@@ -331,42 +273,28 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("net::opentimeout", F::TcpTimedOut).by("ruby"),
     says("net::readtimeout", F::HttpTimedOut).by("ruby"),
     says("end of file reached", F::HttpEmptyReply).with("eoferror").by("ruby"),
-    says(
-        "failed to open tcp connection \
-        to",
-        F::TcpRefused,
-    )
-    .by("ruby")
-    .vague()
-    .also(&[F::TcpTimedOut, F::DnsNotFound]),
+    says("failed to open tcp connection to", F::TcpRefused)
+        .by("ruby")
+        .vague()
+        .also(&[F::TcpTimedOut, F::DnsNotFound]),
     says("failed to open tcp connection to", F::DnsNotFound).with("getaddrinfo").by("ruby"),
     says("tcp connect error", F::TcpRefused).by("rust").vague().also(&[F::TcpTimedOut]),
-    says("failed to lookup address information", F::DnsNotFound).by("rust").also(&[F::DnsTimedOut]),
+    says("failed to lookup address information", F::DnsNotFound).by("rust").also(UNRESOLVED),
     says("failed to lookup address information", F::DnsTimedOut)
-        .with(
-            "temporary failure in name \
-        resolution",
-        )
-        .by("rust"),
+        .with("temporary failure in name resolution")
+        .by("rust")
+        .also(TEMPORARY),
     says("kind: connectionrefused", F::TcpRefused).by("rust"),
     says("invalid peer certificate: expired", F::TlsExpired).by("rust"),
     says("invalid peer certificate: unknownissuer", F::TlsUnknownIssuer).by("rust").also(UNTRUSTED),
     says("invalid peer certificate: notvalidforname", F::TlsWrongName).by("rust"),
-    says(
-        "connection closed before message \
-        completed",
-        F::HttpEmptyReply,
-    )
-    .by("rust")
-    .also(&[F::HttpClosedEarly]),
+    says("connection closed before message completed", F::HttpEmptyReply)
+        .by("rust")
+        .also(&[F::HttpClosedEarly]),
     says("invalidcontenttype", F::TlsNotTls).with("corrupt message").by("rust"),
-    says(
-        "can't connect \
-        to",
-        F::TcpRefused,
-    )
-    .with("lwp")
-    .by("perl")
-    .vague()
-    .because(&[C::ServiceNotListening]),
+    says("can't connect to", F::TcpRefused)
+        .with("lwp")
+        .by("perl")
+        .vague()
+        .because(&[C::ServiceNotListening]),
 ];

@@ -13,41 +13,31 @@ const BACKEND: &[C] = &[C::UpstreamDead];
 const START: &[C] = &[C::ServiceStoppedAfterDeploy, C::ServiceNotListening];
 
 pub(super) const PATTERNS: &[Pattern] = &[
+    says("connect() failed (111: connection refused) while connecting to upstream", F::TcpRefused)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
     says(
-        "connect() failed (111: connection refused) while connecting to \
-        upstream",
-        F::TcpRefused,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "connect() failed (113: no route to host) while connecting to \
-        upstream",
+        "connect() failed (113: no route to host) while connecting to upstream",
         F::TcpHostUnreachable,
     )
     .by(NGINX)
     .because(BACKEND)
     .exact(),
     says(
-        "connect() failed (110: connection timed out) while connecting to \
-        upstream",
+        "connect() failed (110: connection timed out) while connecting to upstream",
         F::TcpTimedOut,
     )
     .by(NGINX)
     .because(BACKEND)
     .exact(),
     says("connect() failed", F::TcpRefused)
-        .with(
-            "connecting to \
-        upstream",
-        )
+        .with("connecting to upstream")
         .by(NGINX)
         .because(BACKEND)
         .vague(),
     says(
-        "upstream timed out (110: connection timed out) while connecting to \
-        upstream",
+        "upstream timed out (110: connection timed out) while connecting to upstream",
         F::TcpTimedOut,
     )
     .by(NGINX)
@@ -61,22 +51,14 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .by(NGINX)
     .because(BACKEND)
     .exact(),
-    says(
-        "upstream timed out (110: connection timed out) while reading \
-        upstream",
-        F::HttpTimedOut,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "upstream prematurely closed \
-        connection",
-        F::HttpEmptyReply,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
+    says("upstream timed out (110: connection timed out) while reading upstream", F::HttpTimedOut)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
+    says("upstream prematurely closed connection", F::HttpEmptyReply)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
     says(
         "recv() failed (104: connection reset by peer) while reading response header from \
         upstream",
@@ -85,71 +67,43 @@ pub(super) const PATTERNS: &[Pattern] = &[
     .by(NGINX)
     .because(BACKEND)
     .exact(),
-    says(
-        "no live upstreams while connecting to \
-        upstream",
-        F::HttpStatus,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "host not found in \
-        upstream",
-        F::DnsNotFound,
-    )
-    .by(NGINX)
-    .because(&[C::ServiceStoppedAfterDeploy])
-    .exact(),
+    says("no live upstreams while connecting to upstream", F::HttpStatus)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
+    says("host not found in upstream", F::DnsNotFound)
+        .by(NGINX)
+        .because(&[C::ServiceStoppedAfterDeploy])
+        .exact(),
     says("could not be resolved", F::DnsNotFound).with("resolver").by(NGINX),
-    says(
-        "(13: permission denied) while connecting to \
-        upstream",
-        F::TcpNotPermitted,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "(2: no such file or directory) while connecting to \
-        upstream",
-        F::TcpRefused,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "(11: resource temporarily unavailable) while connecting to \
-        upstream",
-        F::TcpTimedOut,
-    )
-    .by(NGINX)
-    .because(&[C::ServiceOverloaded])
-    .exact(),
+    says("(13: permission denied) while connecting to upstream", F::TcpNotPermitted)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
+    says("(2: no such file or directory) while connecting to upstream", F::TcpRefused)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
+    says("(11: resource temporarily unavailable) while connecting to upstream", F::TcpTimedOut)
+        .by(NGINX)
+        .because(&[C::ServiceOverloaded])
+        .exact(),
     says("upstream sent invalid header", F::HttpNotHttp).by(NGINX).because(BACKEND).exact(),
-    says(
-        "upstream sent no valid http/1.0 \
-        header",
-        F::HttpNotHttp,
-    )
-    .by(NGINX)
-    .because(BACKEND)
-    .exact(),
+    says("upstream sent no valid http/1.0 header", F::HttpNotHttp)
+        .by(NGINX)
+        .because(BACKEND)
+        .exact(),
     says("ssl handshaking to upstream", F::TlsAlert).by(NGINX).because(BACKEND).exact(),
     says("broken header", F::HttpNotHttp)
         .with("proxy protocol")
         .by(NGINX)
         .because(&[C::ServiceWrongProtocol]),
     blames("worker_connections are not enough", &[C::ServiceOverloaded]).by(NGINX),
-    says(
-        "layer4 connection \
-        problem",
-        F::TcpRefused,
-    )
-    .by(HAPROXY)
-    .because(BACKEND)
-    .vague()
-    .also(&[F::TcpHostUnreachable]),
+    says("layer4 connection problem", F::TcpRefused)
+        .by(HAPROXY)
+        .because(BACKEND)
+        .vague()
+        .also(&[F::TcpHostUnreachable]),
     says("layer4 timeout", F::TcpTimedOut).by(HAPROXY).because(BACKEND).exact(),
     says("layer6 timeout", F::TlsTimedOut).by(HAPROXY).because(BACKEND).exact(),
     says("layer6 invalid response", F::TlsNotTls).by(HAPROXY).because(BACKEND).exact(),
@@ -157,65 +111,44 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("layer7 wrong status", F::HttpStatus).by(HAPROXY).because(BACKEND).exact(),
     says("layer7 invalid response", F::HttpNotHttp).by(HAPROXY).because(BACKEND).exact(),
     says("has no server available!", F::HttpStatus).by(HAPROXY).because(BACKEND),
-    says(
-        "no server is available to handle this \
-        request",
-        F::HttpStatus,
-    )
-    .by(HAPROXY)
-    .because(BACKEND),
+    says("no server is available to handle this request", F::HttpStatus)
+        .by(HAPROXY)
+        .because(BACKEND),
     says("ah00957", F::TcpRefused).by(APACHE).because(BACKEND).vague().also(&[F::TcpTimedOut]),
     says("ah01114", F::TcpRefused).by(APACHE).because(BACKEND).vague().also(&[F::TcpTimedOut]),
     says("ah01102", F::HttpEmptyReply).by(APACHE).because(BACKEND),
     says("ah01071", F::HttpStatus).by(APACHE).because(&[C::AppError]),
     says("ah01075", F::HttpTimedOut).by(APACHE).because(BACKEND),
-    says(
-        "the proxy server received an invalid response from an upstream \
-        server",
-        F::HttpStatus,
-    )
-    .by(APACHE)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "the proxy server could not handle the \
-        request",
-        F::HttpStatus,
-    )
-    .by(APACHE)
-    .because(BACKEND)
-    .exact(),
-    says(
-        "upstream connect error or disconnect/reset before \
-        headers",
-        F::HttpStatus,
-    )
-    .by("envoy")
-    .because(BACKEND)
-    .exact(),
+    says("the proxy server received an invalid response from an upstream server", F::HttpStatus)
+        .by(APACHE)
+        .because(BACKEND)
+        .exact(),
+    says("the proxy server could not handle the request", F::HttpStatus)
+        .by(APACHE)
+        .because(BACKEND)
+        .exact(),
+    says("upstream connect error or disconnect/reset before headers", F::HttpStatus)
+        .by("envoy")
+        .because(BACKEND)
+        .exact(),
     says("no healthy upstream", F::HttpStatus).by("envoy").because(BACKEND).exact(),
     // Status lines and pages
     says("502 bad gateway", F::HttpStatus).because(BACKEND),
-    says(
-        "503 service \
-        unavailable",
-        F::HttpStatus,
-    )
-    .because(&[C::UpstreamDead, C::ServiceOverloaded]),
-    says(
-        "503 service temporarily \
-        unavailable",
-        F::HttpStatus,
-    )
-    .because(&[C::UpstreamDead, C::ServiceOverloaded]),
+    says("503 service unavailable", F::HttpStatus)
+        .because(&[C::UpstreamDead, C::ServiceOverloaded]),
+    says("503 service temporarily unavailable", F::HttpStatus)
+        .because(&[C::UpstreamDead, C::ServiceOverloaded]),
     says("504 gateway time-out", F::HttpStatus).because(BACKEND).exact(),
     says("504 gateway timeout", F::HttpStatus).because(BACKEND).exact(),
     says("500 internal server error", F::HttpStatus).because(&[C::AppError]),
+    says("404 not found", F::HttpStatus).because(&[C::AppError]),
+    says("403 forbidden", F::HttpStatus).because(&[C::AppError]),
     says("http error 500", F::HttpStatus).because(&[C::AppError]),
     says("http error 502", F::HttpStatus).because(BACKEND),
     says("http error 503", F::HttpStatus).because(BACKEND),
     says("http error 504", F::HttpStatus).because(BACKEND),
-    says("407 proxy authentication required", F::ProxyAuthRequired),
+    says("proxy authentication required", F::ProxyAuthRequired).exact(),
+    says("http error 407", F::ProxyAuthRequired).exact(),
     says("error 520", F::HttpStatus).by(CDN).because(BACKEND).exact(),
     says("error 521", F::HttpStatus)
         .by(CDN)
@@ -229,78 +162,44 @@ pub(super) const PATTERNS: &[Pattern] = &[
         .because(&[C::UpstreamDead, C::TlsConfiguration])
         .exact(),
     says("error 526", F::HttpStatus).by(CDN).because(&[C::UpstreamDead, C::TlsCertificate]).exact(),
-    says(
-        "error code: \
-        521",
-        F::HttpStatus,
-    )
-    .by(CDN)
-    .because(&[C::UpstreamDead, C::ServiceNotListening])
-    .exact(),
-    says(
-        "error code: \
-        522",
-        F::HttpStatus,
-    )
-    .by(CDN)
-    .because(&[C::UpstreamDead, C::FirewallDrops])
-    .exact(),
-    says(
-        "error code: \
-        523",
-        F::HttpStatus,
-    )
-    .by(CDN)
-    .because(&[C::UpstreamDead, C::PathNoRoute])
-    .exact(),
-    says(
-        "error code: \
-        525",
-        F::HttpStatus,
-    )
-    .by(CDN)
-    .because(&[C::UpstreamDead, C::TlsConfiguration])
-    .exact(),
-    says(
-        "web server is \
-        down",
-        F::HttpStatus,
-    )
-    .with("521")
-    .by(CDN)
-    .because(&[C::UpstreamDead, C::ServiceNotListening])
-    .exact(),
+    says("error code: 521", F::HttpStatus)
+        .by(CDN)
+        .because(&[C::UpstreamDead, C::ServiceNotListening])
+        .exact(),
+    says("error code: 522", F::HttpStatus)
+        .by(CDN)
+        .because(&[C::UpstreamDead, C::FirewallDrops])
+        .exact(),
+    says("error code: 523", F::HttpStatus)
+        .by(CDN)
+        .because(&[C::UpstreamDead, C::PathNoRoute])
+        .exact(),
+    says("error code: 525", F::HttpStatus)
+        .by(CDN)
+        .because(&[C::UpstreamDead, C::TlsConfiguration])
+        .exact(),
+    says("web server is down", F::HttpStatus)
+        .with("521")
+        .by(CDN)
+        .because(&[C::UpstreamDead, C::ServiceNotListening])
+        .exact(),
     // Why a server does not start, or stops
     blames("address already in use", START).at_end(),
     blames("eaddrinuse", START),
     blames("only one usage of each socket address", START).by("windows"),
     blames(
-        "start request repeated too \
-        quickly",
+        "start request repeated too quickly",
         &[C::ServiceCrashLoop, C::ServiceStoppedAfterDeploy],
     )
     .by("systemd"),
+    blames("failed with result 'exit-code'", &[C::ServiceStoppedAfterDeploy, C::ServiceCrashLoop])
+        .by("systemd"),
+    blames("failed with result 'oom-kill'", &[C::ServiceCrashLoop, C::ServiceOverloaded])
+        .by("systemd"),
+    blames("failed with result 'timeout'", &[C::ServiceStoppedAfterDeploy, C::ServiceHung])
+        .by("systemd"),
     blames(
-        "failed with result \
-        'exit-code'",
-        &[C::ServiceStoppedAfterDeploy, C::ServiceCrashLoop],
-    )
-    .by("systemd"),
-    blames(
-        "failed with result \
-        'oom-kill'",
-        &[C::ServiceCrashLoop, C::ServiceOverloaded],
-    )
-    .by("systemd"),
-    blames(
-        "failed with result \
-        'timeout'",
-        &[C::ServiceStoppedAfterDeploy, C::ServiceHung],
-    )
-    .by("systemd"),
-    blames(
-        "main process exited, code=exited, \
-        status=",
+        "main process exited, code=exited, status=",
         &[C::ServiceStoppedAfterDeploy, C::ServiceCrashLoop],
     )
     .by("systemd"),
@@ -309,19 +208,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
     blames("crashloopbackoff", &[C::ServiceCrashLoop]).by("kubernetes"),
     blames("back-off restarting failed container", &[C::ServiceCrashLoop]).by("kubernetes"),
     blames("test failed", &[C::ServiceStoppedAfterDeploy])
-        .with(
-            "nginx: configuration \
-        file",
-        )
+        .with("nginx: configuration file")
         .by(NGINX),
     blames("possible syn flooding on port", &[C::ServiceOverloaded]).by("linux"),
     blames("bind for 0.0.0.0", START).with("port is already allocated").by("docker"),
-    blames(
-        "out of memory: killed \
-        process",
-        &[C::ServiceCrashLoop, C::ServiceOverloaded],
-    )
-    .by("linux"),
+    blames("out of memory: killed process", &[C::ServiceCrashLoop, C::ServiceOverloaded])
+        .by("linux"),
 ];
 
 /// Texts that tell whose message it is when the failure's own words do not.

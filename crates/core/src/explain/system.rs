@@ -2,12 +2,12 @@
 //! `getaddrinfo`. From errno(3), gai_strerror(3), Winsock and WinINet error lists, and
 //! Foundation's `NSURLError.h`.
 
-use super::pattern::{Pattern, says};
+use super::pattern::{Pattern, TEMPORARY, UNRESOLVED, says};
 use crate::failure::Failure as F;
 
-const RESETS: &[F] = &[F::HttpReset, F::TlsReset];
+const RESETS: &[F] = &[F::HttpReset, F::TlsReset, F::TlsClosed];
 const TIMEOUTS: &[F] = &[F::HttpTimedOut, F::TlsTimedOut, F::DnsTimedOut];
-const PROXY: &[F] = &[F::ProxyRefused];
+const PROXY: &[F] = &[F::ProxyRefused, F::UdpRefused];
 const SECURE: &[F] = &[F::TlsProtocolVersion, F::TlsNoCommonCipher, F::TlsNotTls, F::TlsClosed];
 
 /// Words and names.
@@ -44,9 +44,22 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("enetunreach", F::TcpNetworkUnreachable),
     says("network is down", F::SelfOffline).at_end(),
     says("enetdown", F::SelfOffline),
+    says("permission denied", F::TcpNotPermitted).with("file_get_contents(https").by("php"),
     says("permission denied", F::TcpNotPermitted).with("connect to host"),
     says("permission denied", F::TcpNotPermitted).with("connect to"),
     says("permission denied", F::TcpNotPermitted).with("connect()"),
+    says("permission denied", F::TcpNotPermitted).with("connecting to"),
+    says("permission denied", F::TcpNotPermitted).with("connection to server at").by("psql"),
+    says("permission denied", F::TcpNotPermitted).with("file_get_contents(http").by("php"),
+    says("connect: permission denied", F::TcpNotPermitted),
+    says("ncat: permission denied", F::TcpNotPermitted).by("ncat"),
+    says("failed: permission denied.", F::TcpNotPermitted).by("wget").whole(),
+    says("permission denied (13)", F::TcpNotPermitted).whole(),
+    says("java.net.bindexception: permission denied", F::TcpNotPermitted).by("java"),
+    says("java.net.socketexception: permission denied", F::TcpNotPermitted).by("java"),
+    says("permissionerror", F::TcpNotPermitted).by("python").whole(),
+    says("eacces", F::TcpNotPermitted).whole(),
+    says("eperm", F::TcpNotPermitted).whole(),
     says("connect eacces", F::TcpNotPermitted),
     says("connect eperm", F::TcpNotPermitted),
     says("operation not permitted", F::TcpNotPermitted).with("connect to"),
@@ -62,26 +75,12 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("emfile", F::SelfResources),
     says("enfile", F::SelfResources),
     says("name or service not known", F::DnsNotFound).also(&[F::ProxyUnresolved]),
-    says("nodename nor servname provided", F::DnsNotFound)
-        .by("macos")
-        .also(&[F::DnsNoAddress, F::DnsTimedOut]),
+    says("nodename nor servname provided", F::DnsNotFound).by("macos").also(UNRESOLVED),
     says("no address associated with hostname", F::DnsNoAddress),
     says("no address associated with name", F::DnsNoAddress),
-    says("temporary failure in name resolution", F::DnsTimedOut).also(&[
-        F::DnsServerFailure,
-        F::DnsUnreachable,
-        F::DnsRefused,
-    ]),
-    says("temporary failure resolving", F::DnsTimedOut).by("apt").also(&[
-        F::DnsServerFailure,
-        F::DnsUnreachable,
-        F::DnsRefused,
-    ]),
-    says("eai_again", F::DnsTimedOut).also(&[
-        F::DnsServerFailure,
-        F::DnsUnreachable,
-        F::DnsRefused,
-    ]),
+    says("temporary failure in name resolution", F::DnsTimedOut).also(TEMPORARY),
+    says("temporary failure resolving", F::DnsTimedOut).by("apt").also(TEMPORARY),
+    says("eai_again", F::DnsTimedOut).also(TEMPORARY),
     says("eai_noname", F::DnsNotFound),
     says("eai_nodata", F::DnsNoAddress),
     says("non-recoverable failure in name resolution", F::DnsServerFailure),
@@ -94,6 +93,23 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("can't find", F::DnsNotFound).with("non-existent domain").by("nslookup"),
     says("non-existent domain", F::DnsNotFound).by("nslookup"),
     says("query refused", F::DnsRefused).by("nslookup"),
+    says("connection refused by server", F::TcpRefused),
+    says("connection reset", F::TcpReset).at_end().also(RESETS),
+    says("host unreachable", F::TcpHostUnreachable).at_end(),
+    says("hostunreachable", F::TcpHostUnreachable),
+    says("networkunreachable", F::TcpNetworkUnreachable),
+    says("port unreachable", F::UdpRefused).at_end().also(&[F::TcpRefused]),
+    says("read timed out", F::HttpTimedOut).at_end(),
+    says("timeout", F::TcpTimedOut).whole().also(TIMEOUTS),
+    says("timed out", F::TcpTimedOut).whole().also(TIMEOUTS),
+    says("refused", F::TcpRefused).whole().also(&[F::DnsRefused]),
+    says("unreachable", F::TcpHostUnreachable).whole().also(&[F::TcpNetworkUnreachable]),
+    says("no route", F::TcpHostUnreachable).whole().also(&[F::TcpNetworkUnreachable]),
+    says("connection closed", F::HttpEmptyReply).whole().also(&[F::TlsClosed, F::TcpReset]),
+    says("nt_status_connection_refused", F::TcpRefused).by("smbclient"),
+    says("nt_status_io_timeout", F::TcpTimedOut).by("smbclient"),
+    says("nt_status_host_unreachable", F::TcpHostUnreachable).by("smbclient"),
+    says("nt_status_network_unreachable", F::TcpNetworkUnreachable).by("smbclient"),
     // Windows
     says("actively refused it", F::TcpRefused).by("windows").also(PROXY),
     says("wsaeconnrefused", F::TcpRefused).by("windows"),
@@ -119,8 +135,10 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("the remote name could not be resolved", F::DnsNotFound).by("dotnet"),
     says("wsano_data", F::DnsNoAddress).by("windows"),
     says("no data of the requested type was found", F::DnsNoAddress).by("windows"),
-    says("wsatry_again", F::DnsTimedOut).by("windows").also(&[F::DnsServerFailure]),
-    says("usually a temporary error during hostname resolution", F::DnsTimedOut).by("windows"),
+    says("wsatry_again", F::DnsTimedOut).by("windows").also(TEMPORARY),
+    says("usually a temporary error during hostname resolution", F::DnsTimedOut)
+        .by("windows")
+        .also(TEMPORARY),
     says("tcptestsucceeded : false", F::TcpRefused)
         .by("Test-NetConnection")
         .vague()
@@ -133,7 +151,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     // WinINet and WinHTTP as HRESULT
     says("0x80072efd", F::TcpRefused).by("windows").also(&[F::TcpTimedOut, F::TcpHostUnreachable]),
     says("0x80072ee2", F::TcpTimedOut).by("windows").also(&[F::HttpTimedOut]),
-    says("0x80072ee7", F::DnsNotFound).by("windows").also(&[F::DnsTimedOut]),
+    says("0x80072ee7", F::DnsNotFound).by("windows").also(UNRESOLVED),
     says("0x80072efe", F::HttpReset).by("windows").also(&[F::HttpEmptyReply, F::TlsReset]),
     says("0x80072eff", F::HttpReset).by("windows").also(RESETS),
     says("0x80072f05", F::TlsExpired).by("windows").also(&[F::TlsNotYetValid]),
@@ -314,8 +332,10 @@ pub(super) fn find_number(paste: &super::paste::Paste) -> Option<Number> {
         |client, vague| move |(failure, at, length)| Number { failure, at, length, client, vague };
     let whole_exit = || {
         let text = paste.text().trim();
-        let exact =
-            |number: &str| EXIT_BEFORE.iter().any(|before| text == format!("{before}{number}"));
+        let exact = |number: &str| {
+            let curl = text == format!("curl {number}");
+            curl || EXIT_BEFORE.iter().any(|before| text == format!("{before}{number}"))
+        };
         CURL_EXITS
             .iter()
             .find(|(number, _)| exact(number))

@@ -10,7 +10,7 @@ use whydown_core::target::{Scheme, Target};
 const STEPS_MAX: usize = 8;
 
 fn target(text: &str) -> Target {
-    text.parse().unwrap()
+    text.parse().expect("a valid target")
 }
 
 fn targets() -> Vec<Target> {

@@ -10,11 +10,12 @@ use whydown_core::observation::{Attempt, HttpFacts, Step, TlsFacts};
 use whydown_core::target::Target;
 
 fn target(text: &str) -> Target {
-    text.parse().unwrap()
+    text.parse().expect("a valid target")
 }
 
 fn attempt(failure: Failure, step: Step) -> Attempt {
-    let mut attempt = Attempt::new("10.99.2.10".parse::<IpAddr>().unwrap(), 80, Duration::ZERO);
+    let mut attempt =
+        Attempt::new("10.99.2.10".parse::<IpAddr>().expect("an address"), 80, Duration::ZERO);
     attempt.failure = Some(failure);
     attempt.step = step;
     attempt.elapsed = Duration::from_millis(10);
@@ -60,84 +61,87 @@ fn python(seen: &SeenAs) -> &str {
     seen.python.as_deref().unwrap_or("-")
 }
 
+/// errno, failure, Chromium, Firefox, curl's exit, Node's fetch, strerror.
+type ConnectError = (i32, Failure, &'static str, &'static str, u8, &'static str, &'static str);
+
+const CONNECT_ERRORS: [ConnectError; 8] = [
+    (
+        111,
+        Failure::TcpRefused,
+        "ERR_CONNECTION_REFUSED",
+        "connectionFailure",
+        7,
+        "ECONNREFUSED",
+        "Connection refused",
+    ),
+    (
+        113,
+        Failure::TcpHostUnreachable,
+        "ERR_ADDRESS_UNREACHABLE",
+        "connectionFailure",
+        7,
+        "EHOSTUNREACH",
+        "No route to host",
+    ),
+    (
+        101,
+        Failure::TcpNetworkUnreachable,
+        "ERR_ADDRESS_UNREACHABLE",
+        "connectionFailure",
+        7,
+        "ENETUNREACH",
+        "Network is unreachable",
+    ),
+    (
+        22,
+        Failure::TcpNetworkUnreachable,
+        "ERR_INVALID_ARGUMENT",
+        "-",
+        7,
+        "EINVAL",
+        "Invalid argument",
+    ),
+    (
+        92,
+        Failure::TcpProtocolUnreachable,
+        "ERR_NOT_IMPLEMENTED",
+        "-",
+        7,
+        "ENOPROTOOPT",
+        "Protocol not available",
+    ),
+    (
+        13,
+        Failure::TcpNotPermitted,
+        "ERR_NETWORK_ACCESS_DENIED",
+        "connectionFailure",
+        7,
+        "EACCES",
+        "Permission denied",
+    ),
+    (
+        99,
+        Failure::TcpNoLocalAddress,
+        "ERR_ADDRESS_INVALID",
+        "connectionFailure",
+        7,
+        "EADDRNOTAVAIL",
+        "Cannot assign requested address",
+    ),
+    (
+        110,
+        Failure::TcpTimedOut,
+        "ERR_CONNECTION_TIMED_OUT",
+        "netTimeout",
+        28,
+        "UND_ERR_CONNECT_TIMEOUT",
+        "Connection timed out",
+    ),
+];
+
 #[test]
 fn connect_errors_are_worded_by_their_errno() {
-    // errno, failure, Chromium, Firefox, curl, Node, strerror
-    let rows = [
-        (
-            111,
-            Failure::TcpRefused,
-            "ERR_CONNECTION_REFUSED",
-            "connectionFailure",
-            7,
-            "ECONNREFUSED",
-            "Connection refused",
-        ),
-        (
-            113,
-            Failure::TcpHostUnreachable,
-            "ERR_ADDRESS_UNREACHABLE",
-            "connectionFailure",
-            7,
-            "EHOSTUNREACH",
-            "No route to host",
-        ),
-        (
-            101,
-            Failure::TcpNetworkUnreachable,
-            "ERR_ADDRESS_UNREACHABLE",
-            "connectionFailure",
-            7,
-            "ENETUNREACH",
-            "Network is unreachable",
-        ),
-        (
-            22,
-            Failure::TcpNetworkUnreachable,
-            "ERR_INVALID_ARGUMENT",
-            "-",
-            7,
-            "EINVAL",
-            "Invalid argument",
-        ),
-        (
-            92,
-            Failure::TcpProtocolUnreachable,
-            "ERR_NOT_IMPLEMENTED",
-            "-",
-            7,
-            "ENOPROTOOPT",
-            "Protocol not available",
-        ),
-        (
-            13,
-            Failure::TcpNotPermitted,
-            "ERR_NETWORK_ACCESS_DENIED",
-            "connectionFailure",
-            7,
-            "EACCES",
-            "Permission denied",
-        ),
-        (
-            99,
-            Failure::TcpNoLocalAddress,
-            "ERR_ADDRESS_INVALID",
-            "connectionFailure",
-            7,
-            "EADDRNOTAVAIL",
-            "Cannot assign requested address",
-        ),
-        (
-            110,
-            Failure::TcpTimedOut,
-            "ERR_CONNECTION_TIMED_OUT",
-            "netTimeout",
-            28,
-            "UND_ERR_CONNECT_TIMEOUT",
-            "Connection timed out",
-        ),
-    ];
-    for (errno, failure, in_chrome, in_firefox, exit, in_node, strerror) in rows {
+    for (errno, failure, in_chrome, in_firefox, exit, in_node, strerror) in CONNECT_ERRORS {
         let seen = with_errno(failure, errno);
         assert_eq!(chrome(&seen), in_chrome);
         assert_eq!(firefox(&seen), in_firefox, "{errno}");
@@ -419,18 +423,65 @@ fn every_contract_field_is_in_the_json() {
     }
 }
 
+/// Everything that clients say about a failure, by client.
+fn said(seen: SeenAs) -> Vec<(&'static str, String)> {
+    let curl = seen.curl.filter(|said| said.exit != 0);
+    let all = [
+        ("chrome", seen.chrome),
+        ("firefox", seen.firefox.map(|page| format!("{} (e={})", page.message, page.id))),
+        ("safari", seen.safari),
+        ("curl", curl.map(|said| format!("curl: ({}) {}", said.exit, said.message))),
+        ("wget", seen.wget),
+        ("nc", seen.nc),
+        ("node", seen.node),
+        ("python", seen.python),
+        ("go", seen.go),
+        ("java", seen.java),
+        ("ssh", seen.ssh),
+        ("psql", seen.psql),
+        ("mysql", seen.mysql),
+        ("redis-cli", seen.redis_cli),
+        ("telnet", seen.telnet),
+        ("ncat", seen.ncat),
+        ("dotnet", seen.dotnet),
+        ("php", seen.php),
+        ("windows", seen.windows),
+        ("macos", seen.macos),
+    ];
+    all.into_iter().filter_map(|(client, text)| text.map(|text| (client, text))).collect()
+}
+
+fn over_tcp() -> impl Iterator<Item = &'static Failure> {
+    let other = [Failure::UdpRefused, Failure::UdpNoReply, Failure::IcmpNoReply];
+    Failure::ALL.iter().filter(move |one| !one.is_own_fault() && !other.contains(one))
+}
+
+/// Texts too short or too common to mean anything without what stands around them.
+const MEANS_NOTHING_ALONE: &[&str] = &["Connection closed by s.example port 22"];
+
 #[test]
 fn what_clients_say_is_understood_by_explain_again() {
-    let at = target("https://s.example/");
-    for failure in Failure::ALL {
-        let seen = seen_as(*failure, &at, None);
-        let curl = seen
-            .curl
-            .filter(|said| said.exit != 0)
-            .map(|said| format!("curl: ({}) {}", said.exit, said.message));
-        for text in [seen.chrome, curl, seen.nc, seen.java, seen.go].into_iter().flatten() {
-            let got = whydown_core::explain::explain(&text);
-            assert!(got.recognised(), "{failure}: {text}");
+    let mut wrong = Vec::new();
+    for url in [
+        "https://s.example/",
+        "http://s.example/",
+        "ssh://s.example",
+        "postgres://s.example",
+        "mysql://s.example",
+        "redis://s.example",
+        "tcp://s.example:5000",
+    ] {
+        for failure in over_tcp() {
+            for (client, text) in said(seen_as(*failure, &target(url), None)) {
+                let got = whydown_core::explain::explain(&text);
+                let same = got.failure == Some(*failure) || got.could_also_be.contains(failure);
+                if !same && !MEANS_NOTHING_ALONE.contains(&text.as_str()) {
+                    wrong.push(format!("{failure} {client}: {text}\n    got {:?}", got.failure));
+                }
+            }
         }
     }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -1,5 +1,8 @@
 //! `explain` recognises what clients print, and leaves everything else alone.
 
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
 use serde::Deserialize;
 use whydown_core::cause::Cause;
 use whydown_core::explain::{explain, list};
@@ -25,8 +28,9 @@ struct Text {
     source: String,
 }
 
-fn texts() -> Vec<Text> {
-    toml::from_str::<File>(TEXTS).unwrap().text
+fn texts() -> &'static [Text] {
+    static PARSED: OnceLock<Vec<Text>> = OnceLock::new();
+    PARSED.get_or_init(|| toml::from_str::<File>(TEXTS).expect("error_texts.toml is TOML").text)
 }
 
 #[test]
@@ -34,7 +38,7 @@ fn at_least_200_real_texts_are_recognised() {
     let texts = texts();
     assert!(texts.len() >= 200, "only {} texts", texts.len());
     let mut wrong = Vec::new();
-    for text in &texts {
+    for text in texts {
         let got = explain(&text.text);
         let client = text.client.is_none() || got.client == text.client;
         let host = text.host.is_none() || got.host == text.host;
@@ -132,4 +136,20 @@ fn every_field_is_in_the_json_also_of_an_unrecognised_text() {
         assert!(json.get(key).is_some(), "{key}");
     }
     assert!(json["failure"].is_null());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any paste is survived, and what is called recognised stands in it.
+    #[test]
+    fn no_paste_makes_it_panic(before in ".{0,40}", after in ".{0,40}", which in 0_usize..1_000) {
+        let texts = texts();
+        let text = &texts[which % texts.len()].text;
+        let paste = format!("{before}\n{text}\n{after}");
+        let got = explain(&paste);
+        if let Some(matched) = got.matched {
+            prop_assert!(paste.contains(&matched), "{matched:?}");
+        }
+    }
 }

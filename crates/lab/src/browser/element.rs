@@ -40,8 +40,7 @@ impl<'a> Element<'a> {
     /// Types into it, after what is there.
     #[track_caller]
     pub fn type_text(&self, keys: &str) {
-        self.session
-            .post(&self.path("/value"), &json!({"text": keys}));
+        self.session.post(&self.path("/value"), &json!({"text": keys}));
     }
 
     /// Empties it.
@@ -79,9 +78,6 @@ impl<'a> Element<'a> {
     #[track_caller]
     pub fn accessible(&self) -> (String, String) {
         let role = self.session.get(&self.path("/computedrole"));
-        (
-            text(&role),
-            text(&self.session.get(&self.path("/computedlabel"))),
-        )
+        (text(&role), text(&self.session.get(&self.path("/computedlabel"))))
     }
 }

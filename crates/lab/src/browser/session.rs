@@ -50,11 +50,7 @@ impl Session {
     /// Starts the browser.
     #[track_caller]
     pub(super) fn begin(host: &Host, port: u16, capabilities: &Value) -> Self {
-        let mut session = Self {
-            host: host.clone(),
-            port,
-            id: String::new(),
-        };
+        let mut session = Self { host: host.clone(), port, id: String::new() };
         let started = session.ask("POST", "/session", Some(capabilities));
         let started = started.or_fail("cannot start the browser");
         session.id = text(&started["sessionId"]);
@@ -95,10 +91,7 @@ impl Session {
         if answer.word(1) == "200" {
             return Ok(value);
         }
-        Err(DriverError {
-            kind: text(&value["error"]),
-            message: text(&value["message"]),
-        })
+        Err(DriverError { kind: text(&value["error"]), message: text(&value["message"]) })
     }
 
     fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Message> {

@@ -17,12 +17,7 @@ pub enum Route {
 
 impl Route {
     /// Every one, for tests that go through them.
-    pub const ALL: [Self; 4] = [
-        Self::Blackhole,
-        Self::Unreachable,
-        Self::Prohibit,
-        Self::Throw,
-    ];
+    pub const ALL: [Self; 4] = [Self::Blackhole, Self::Unreachable, Self::Prohibit, Self::Throw];
 
     fn word(self) -> &'static str {
         match self {

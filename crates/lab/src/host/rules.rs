@@ -131,39 +131,25 @@ impl Rule {
             Self::Drop(hook, port) => (hook.chain(), format!("{TO} {port} counter drop")),
             Self::Reject(hook, port, how) => {
                 let (family, statement) = how.statement();
-                let to = if how == Reject::TcpReset {
-                    "tcp dport"
-                } else {
-                    TO
-                };
-                (
-                    hook.chain(),
-                    format!("{family} {to} {port} counter {statement}"),
-                )
+                let to = if how == Reject::TcpReset { "tcp dport" } else { TO };
+                (hook.chain(), format!("{family} {to} {port} counter {statement}"))
             }
             Self::DropReplies(hook, port) => (hook.chain(), format!("{FROM} {port} counter drop")),
             Self::DropAll(hook) => (hook.chain(), "counter drop".into()),
             Self::DropPing(hook) => {
                 let v4 = "icmp type { echo-request, echo-reply } counter drop";
                 let v6 = "icmpv6 type { echo-request, echo-reply } counter drop";
-                (
-                    hook.chain(),
-                    format!("{v4}; add rule inet lab {} {v6}", hook.chain()),
-                )
+                (hook.chain(), format!("{v4}; add rule inet lab {} {v6}", hook.chain()))
             }
             Self::DropLongerThan(hook, bytes) => {
                 (hook.chain(), format!("meta length > {bytes} counter drop"))
             }
-            Self::DropNew(hook, port) => (
-                hook.chain(),
-                format!("ct state new tcp dport {port} counter drop"),
-            ),
+            Self::DropNew(hook, port) => {
+                (hook.chain(), format!("ct state new tcp dport {port} counter drop"))
+            }
             Self::SendTo(port, to) => {
-                let (family, statement) = if to.is_ipv4() {
-                    ("ipv4", "dnat ip to")
-                } else {
-                    ("ipv6", "dnat ip6 to")
-                };
+                let (family, statement) =
+                    if to.is_ipv4() { ("ipv4", "dnat ip to") } else { ("ipv6", "dnat ip6 to") };
                 let matched =
                     format!("fib daddr type local meta nfproto {family} tcp dport {port}");
                 ("dnat_here", format!("{matched} counter {statement} {to}"))
@@ -194,10 +180,7 @@ impl Host {
         let (chain, text) = rule.text();
         let nat = matches!(rule, Rule::SendTo(..));
         if nat {
-            self.sysctl(&[
-                ("net.ipv4.ip_forward", "1"),
-                ("net.ipv6.conf.all.forwarding", "1"),
-            ]);
+            self.sysctl(&[("net.ipv4.ip_forward", "1"), ("net.ipv6.conf.all.forwarding", "1")]);
         }
         let more = if nat { NAT_CHAINS } else { "" };
         self.nft(&format!("{CHAINS}{more}add rule inet lab {chain} {text}\n"));

@@ -42,10 +42,7 @@ impl Cable {
     pub(super) fn start(ends: [File; 2], delay: Duration) -> Self {
         let (wake, stop) = std::io::pipe().or_fail("cannot make a pipe");
         let line = Arc::new(Line::default());
-        let cable = Self {
-            line: Arc::clone(&line),
-            stop: Mutex::default(),
-        };
+        let cable = Self { line: Arc::clone(&line), stop: Mutex::default() };
         cable.set_delay(delay);
         let name = thread::Builder::new().name("cable".into());
         let thread = name.spawn(move || {
@@ -53,11 +50,7 @@ impl Cable {
             carry(&ends, &line, &wake);
         });
         let thread = thread.or_fail("cannot start the cable's thread");
-        cable
-            .stop
-            .lock()
-            .or_fail("a lab thread panicked")
-            .replace((stop, thread));
+        cable.stop.lock().or_fail("a lab thread panicked").replace((stop, thread));
         cable
     }
 
@@ -95,10 +88,7 @@ impl Drop for Cable {
 /// On a busy machine a frame would otherwise wait for a core and look like a slow network.
 fn run_before_others() {
     let parameters = libc::sched_param { sched_priority: 1 };
-    #[expect(
-        unsafe_code,
-        reason = "nix has no sched_setscheduler; the struct outlives the call"
-    )]
+    #[expect(unsafe_code, reason = "nix has no sched_setscheduler; the struct outlives the call")]
     // Without permission the line only keeps time less well.
     let _ = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
 }
@@ -114,10 +104,7 @@ struct Queue {
 fn carry(ends: &[File; 2], line: &Line, wake: &std::io::PipeReader) {
     let mut queues = [Queue::default(), Queue::default()];
     loop {
-        let due = queues
-            .iter()
-            .filter_map(|queue| Some(queue.frames.front()?.0))
-            .min();
+        let due = queues.iter().filter_map(|queue| Some(queue.frames.front()?.0)).min();
         let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
         let mut polled = [
             PollFd::new(wake.as_fd(), PollFlags::POLLIN),
@@ -150,8 +137,7 @@ impl Queue {
                 continue;
             }
             let delay = Duration::from_nanos(line.delay_ns.load(Ordering::Relaxed));
-            self.frames
-                .push_back((Instant::now() + delay, frame[..length].to_vec()));
+            self.frames.push_back((Instant::now() + delay, frame[..length].to_vec()));
         }
     }
 

@@ -34,27 +34,17 @@ pub(super) struct RouteErrors {
 impl RouteErrors {
     pub(super) fn new(keeps_limits: bool) -> Self {
         let Ok(cost) = File::options().write(true).open(ERROR_COST) else {
-            return Self {
-                lock: None,
-                keeps_limits,
-            };
+            return Self { lock: None, keeps_limits };
         };
         drop(cost);
-        let mut lock = if keeps_limits {
-            lock_alone()
-        } else {
-            lock_shared()
-        };
+        let mut lock = if keeps_limits { lock_alone() } else { lock_shared() };
         if keeps_limits {
             restore_cost(&mut lock);
         } else {
             SHARED_HERE.fetch_add(1, Ordering::SeqCst);
             remove_cost(&mut lock);
         }
-        Self {
-            lock: Some(lock),
-            keeps_limits,
-        }
+        Self { lock: Some(lock), keeps_limits }
     }
 }
 
@@ -87,14 +77,7 @@ fn lock_shared() -> Flock<File> {
 }
 
 fn lock(path: &str, how: FlockArg) -> Flock<File> {
-    let open = || {
-        File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-    };
+    let open = || File::options().read(true).write(true).create(true).truncate(false).open(path);
     let what = format_args!("labs with other ICMP limits on this machine to end ({path})");
     until(DEADLINE, what, || {
         Flock::lock(open().or_fail(format_args!("cannot open {path}")), how).ok()
@@ -106,8 +89,7 @@ fn remove_cost(lock: &mut File) {
     let cost = fs::read_to_string(ERROR_COST).unwrap_or_default();
     if !cost.trim().is_empty() && cost.trim() != "0" {
         lock.set_len(0).or_fail("cannot empty the lock file");
-        lock.write_all(cost.as_bytes())
-            .or_fail("cannot write the lock file");
+        lock.write_all(cost.as_bytes()).or_fail("cannot write the lock file");
         fs::write(ERROR_COST, "0").or_fail("cannot set net.ipv4.route.error_cost");
     }
 }

@@ -32,10 +32,7 @@ pub(super) fn open(host: &Host, name: &str) -> File {
             .or_fail("tap flags in a short"),
         padding: [0; 22],
     };
-    let target = request
-        .name
-        .get_mut(..name.len())
-        .or_fail("a tap's name is too long");
+    let target = request.name.get_mut(..name.len()).or_fail("a tap's name is too long");
     target.copy_from_slice(name.as_bytes());
     host.enter(|| {
         let file = File::options()
@@ -44,15 +41,9 @@ pub(super) fn open(host: &Host, name: &str) -> File {
             .custom_flags(libc::O_NONBLOCK)
             .open("/dev/net/tun")
             .or_fail("cannot open /dev/net/tun; fix: modprobe tun, or allow the device");
-        #[expect(
-            unsafe_code,
-            reason = "nix has no safe TUNSETIFF; the request outlives the call"
-        )]
+        #[expect(unsafe_code, reason = "nix has no safe TUNSETIFF; the request outlives the call")]
         let made = unsafe { ioctl::tun_set_interface(file.as_raw_fd(), &raw const request) };
-        made.or_fail(format_args!(
-            "cannot make the tap {name} on {}",
-            host.name()
-        ));
+        made.or_fail(format_args!("cannot make the tap {name} on {}", host.name()));
         file
     })
 }

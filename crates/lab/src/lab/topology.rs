@@ -29,13 +29,8 @@ enum Role {
 
 /// All hosts of a lab, routers first.
 pub(super) fn places(small: bool) -> Vec<Place> {
-    let router = |name: &str, role, (v4, v6)| Place {
-        name: name.into(),
-        role,
-        v4,
-        v6,
-        has_delay: false,
-    };
+    let router =
+        |name: &str, role, (v4, v6)| Place { name: name.into(), role, v4, v6, has_delay: false };
     let mut client = Place::host("c", Side::Client, 10);
     client.has_delay = true;
     let mut places = vec![
@@ -55,13 +50,7 @@ impl Place {
     /// A host that is no router.
     pub(super) fn host(name: &str, side: Side, number: u8) -> Self {
         let (v4, v6) = addresses(side.net(), number);
-        Self {
-            name: name.into(),
-            role: Role::Host(side),
-            v4,
-            v6,
-            has_delay: false,
-        }
+        Self { name: name.into(), role: Role::Host(side), v4, v6, has_delay: false }
     }
 
     pub(super) fn is_router(&self) -> bool {
@@ -187,10 +176,7 @@ fn mac(v4: Ipv4Addr) -> String {
 }
 
 fn plug(port: &str, bridge: &str) -> Vec<String> {
-    vec![
-        format!("link set {port} master {bridge}"),
-        format!("link set {port} up"),
-    ]
+    vec![format!("link set {port} master {bridge}"), format!("link set {port} up")]
 }
 
 pub(super) fn last_octet(address: Ipv4Addr) -> u8 {
@@ -206,20 +192,13 @@ fn interface(name: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<String> {
 }
 
 fn route(v4_net: &str, v6_net: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<String> {
-    vec![
-        format!("route add {v4_net} via {v4}"),
-        format!("route add {v6_net} via {v6}"),
-    ]
+    vec![format!("route add {v4_net} via {v4}"), format!("route add {v6_net} via {v6}")]
 }
 
 /// The files that `ip netns exec` puts over those in `/etc`.
 pub(super) fn write_etc_files(host: &Host, has_resolver: bool) {
     // Without a resolver its address would be silent: looking up any name would take 10 s.
-    let resolver = if has_resolver {
-        "10.99.2.53"
-    } else {
-        "127.0.0.1"
-    };
+    let resolver = if has_resolver { "10.99.2.53" } else { "127.0.0.1" };
     host.resolv_conf(&format!("nameserver {resolver}\n"));
     host.hosts("127.0.0.1 localhost\n::1 localhost\n");
     host.nsswitch_conf("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n");
@@ -260,10 +239,8 @@ pub(super) const RATE_LIMITS_OFF: [(&str, &str); 4] = [
 /// A child is marked before it is inside: `ip netns exec` takes a moment to get there.
 pub(super) fn kill_inhabitants(stem: &str, namespaces: &[&str]) {
     let inode = |path: &Path| fs::metadata(path).map(|namespace| namespace.ino()).ok();
-    let ours: Vec<u64> = namespaces
-        .iter()
-        .filter_map(|name| inode(&Path::new("/run/netns").join(name)))
-        .collect();
+    let ours: Vec<u64> =
+        namespaces.iter().filter_map(|name| inode(&Path::new("/run/netns").join(name))).collect();
     kill_where(|mark, process| {
         mark == Some(stem) || inode(&process.join("ns/net")).is_some_and(|net| ours.contains(&net))
     });

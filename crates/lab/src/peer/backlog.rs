@@ -18,11 +18,7 @@ pub(super) fn start(host: &Host, listen: Listen, what: &Behaviour) -> Peer {
     let (listener, fillers) = host.enter(|| {
         let listener = listen.listen(backlog);
         let port = port_of(&listener);
-        let fillers = if full {
-            fill(reachable(listen), port)
-        } else {
-            Vec::new()
-        };
+        let fillers = if full { fill(reachable(listen), port) } else { Vec::new() };
         (listener, fillers)
     });
     let port = port_of(&listener);

@@ -15,10 +15,7 @@ pub(super) fn stopped(host: &Host, listen: Listen) -> Peer {
     for address in addresses(listen, port) {
         let _ = write!(directives, "listen {address};");
     }
-    let nginx = Nginx::start(
-        host,
-        &format!("server {{ {directives} return 200 \"never\"; }}"),
-    );
+    let nginx = Nginx::start(host, &format!("server {{ {directives} return 200 \"never\"; }}"));
     nginx.signal(Signal::SIGSTOP);
     Peer::of_service(port, nginx.into_service())
 }

@@ -25,12 +25,7 @@ pub struct Answer {
 impl Answer {
     /// An empty answer with a status.
     pub fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            delay: Duration::ZERO,
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), delay: Duration::ZERO }
     }
 
     /// With one more field.
@@ -87,9 +82,7 @@ fn converse(line: Line, reply: impl Fn(&Message) -> Answer) -> io::Result<()> {
         if stopped_within(reader.get_ref(), answer.delay) {
             return Ok(());
         }
-        reader
-            .get_mut()
-            .write_all(&answer.bytes(request.word(0) != "HEAD"))?;
+        reader.get_mut().write_all(&answer.bytes(request.word(0) != "HEAD"))?;
         if !request.keeps_alive() {
             break;
         }
@@ -108,9 +101,7 @@ pub(super) fn answer(line: Line, answer: &Answer) -> io::Result<()> {
 }
 
 pub(super) fn redirect(line: Line) -> io::Result<()> {
-    converse(line, |request| {
-        Answer::new(302).header("Location", request.word(1))
-    })
+    converse(line, |request| Answer::new(302).header("Location", request.word(1)))
 }
 
 /// Waits for a request and sends the head of an answer with a body of so many bytes.

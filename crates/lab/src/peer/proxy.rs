@@ -44,9 +44,7 @@ pub(super) fn serve(mut line: Line, how: &Proxy) -> io::Result<()> {
 }
 
 fn say(mut line: Line, status: u16) -> io::Result<()> {
-    let mut answer = Answer::new(status)
-        .header("Connection", "close")
-        .body("proxy says no\n");
+    let mut answer = Answer::new(status).header("Connection", "close").body("proxy says no\n");
     if status == 407 {
         answer = answer.header("Proxy-Authenticate", "Basic realm=\"lab\"");
     }
@@ -71,10 +69,7 @@ fn pass_on(line: Line, request: &Message) -> io::Result<()> {
     if is_tunnel {
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     } else {
-        let mut head = format!(
-            "{} /{path} HTTP/1.1\r\nConnection: close\r\n",
-            request.word(0)
-        );
+        let mut head = format!("{} /{path} HTTP/1.1\r\nConnection: close\r\n", request.word(0));
         for (name, value) in &request.headers.0 {
             if !name.to_ascii_lowercase().contains("connection") {
                 head.push_str(&format!("{name}: {value}\r\n"));
@@ -92,10 +87,7 @@ fn pass_on(line: Line, request: &Message) -> io::Result<()> {
 /// Connects to the first address that answers, port 80 by default.
 fn dial(authority: &str) -> Option<TcpStream> {
     let with_port = format!("{authority}:80");
-    let addresses = authority
-        .to_socket_addrs()
-        .or_else(|_| with_port.to_socket_addrs())
-        .ok()?;
+    let addresses = authority.to_socket_addrs().or_else(|_| with_port.to_socket_addrs()).ok()?;
     addresses
         .into_iter()
         .find_map(|address| TcpStream::connect_timeout(&address, ORIGIN_TIMEOUT).ok())
@@ -104,10 +96,7 @@ fn dial(authority: &str) -> Option<TcpStream> {
 /// Copies both ways until both are at their end.
 fn join(client: Wire, origin: Wire) -> io::Result<()> {
     let again = |wire: &Wire| -> io::Result<Wire> {
-        Ok(Wire {
-            tcp: wire.tcp.try_clone()?,
-            stop: wire.stop.clone(),
-        })
+        Ok(Wire { tcp: wire.tcp.try_clone()?, stop: wire.stop.clone() })
     };
     let (client_in, origin_out) = (again(&client)?, again(&origin)?);
     let upwards = thread::spawn(move || copy(client_in, origin_out));

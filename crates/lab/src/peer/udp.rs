@@ -11,13 +11,8 @@ use crate::host::Host;
 
 pub(super) fn start(host: &Host, listen: Listen, what: &Behaviour) -> Peer {
     let echo = matches!(what, Behaviour::UdpEcho);
-    let socket: UdpSocket = host
-        .enter(|| listen.bind(Type::DGRAM, Protocol::UDP))
-        .into();
-    let port = socket
-        .local_addr()
-        .or_fail("a socket without an address")
-        .port();
+    let socket: UdpSocket = host.enter(|| listen.bind(Type::DGRAM, Protocol::UDP)).into();
+    let port = socket.local_addr().or_fail("a socket without an address").port();
     Peer::idle(port).run(host, move |stop| {
         let mut buffer = vec![0; 64 * 1024];
         while stop.or_readable(socket.as_fd()) {

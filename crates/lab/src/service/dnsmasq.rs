@@ -32,12 +32,6 @@ impl Dnsmasq {
         );
         fs::write(directory.join("dnsmasq.conf"), conf).or_fail("cannot write a file");
         let args = ["--conf-file=dnsmasq.conf"];
-        Self(Service::launch(
-            host,
-            &directory,
-            "dnsmasq",
-            &args,
-            Ready::Port(port),
-        ))
+        Self(Service::launch(host, &directory, "dnsmasq", &args, Ready::Port(port)))
     }
 }

@@ -51,10 +51,8 @@ impl Smtp {
     /// Takes mail only after AUTH PLAIN or LOGIN.
     #[must_use]
     pub fn login(mut self, user: &str, password: &str) -> Self {
-        let plain = |text: &str| {
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"@._-".contains(&b))
-        };
+        let plain =
+            |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@._-".contains(&b));
         if !plain(user) || !plain(password) {
             fail("Exim's user and password are letters, digits and @._- here");
         }
@@ -120,10 +118,7 @@ impl Exim {
 
     /// Changes what it says to recipients from now on.
     pub fn set_doorman(&self, doorman: Doorman) {
-        let flags = [
-            ("greylist", Doorman::Greylists),
-            ("reject", Doorman::Rejects),
-        ];
+        let flags = [("greylist", Doorman::Greylists), ("reject", Doorman::Rejects)];
         for (name, meaning) in flags {
             let path = self.directory().join(name);
             if doorman == meaning {
@@ -141,10 +136,8 @@ impl Exim {
         let Ok(entries) = new.read_dir() else {
             return Vec::new();
         };
-        let mut mail: Vec<Mail> = entries
-            .flatten()
-            .map(|entry| Mail::read(&entry.path()))
-            .collect();
+        let mut mail: Vec<Mail> =
+            entries.flatten().map(|entry| Mail::read(&entry.path())).collect();
         mail.sort_by_key(|mail| mail.delivered);
         mail
     }

@@ -32,13 +32,7 @@ impl Haproxy {
         fs::write(directory.join("haproxy.cfg"), conf).or_fail("cannot write a file");
         let port = first_port(sections).or_fail("haproxy needs a line `bind ADDRESS:PORT`");
         let args = ["-db", "-f", "haproxy.cfg"];
-        Self(Service::launch(
-            host,
-            &directory,
-            "haproxy",
-            &args,
-            Ready::Port(port),
-        ))
+        Self(Service::launch(host, &directory, "haproxy", &args, Ready::Port(port)))
     }
 
     pub(crate) fn into_service(self) -> Service {
@@ -48,13 +42,6 @@ impl Haproxy {
 
 /// The port of the first `bind` line.
 fn first_port(sections: &str) -> Option<u16> {
-    let bind = sections
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("bind "))?;
-    bind.split_whitespace()
-        .next()?
-        .rsplit_once(':')?
-        .1
-        .parse()
-        .ok()
+    let bind = sections.lines().find_map(|line| line.trim().strip_prefix("bind "))?;
+    bind.split_whitespace().next()?.rsplit_once(':')?.1.parse().ok()
 }

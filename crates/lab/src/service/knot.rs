@@ -20,11 +20,7 @@ impl Zone {
     /// A zone by its name and the records of its zone file; SOA and NS are added.
     /// A record looks like `www 60 A 10.99.2.10`.
     pub fn new(name: &str, records: &str) -> Self {
-        Self {
-            name: name.into(),
-            text: records.into(),
-            signed: false,
-        }
+        Self { name: name.into(), text: records.into(), signed: false }
     }
 
     /// Signed by the server with keys of its own (DNSSEC).
@@ -72,11 +68,7 @@ impl Knot {
         );
         for zone in zones {
             let name = &zone.name;
-            let signing = if zone.signed {
-                "on\n    dnssec-policy: lab"
-            } else {
-                "off"
-            };
+            let signing = if zone.signed { "on\n    dnssec-policy: lab" } else { "off" };
             let _ = write!(
                 conf,
                 "  - domain: {name}\n    file: {name}.zone\n    dnssec-signing: {signing}\n"

@@ -11,13 +11,8 @@ use crate::host::Host;
 use crate::process::Signal;
 
 /// PostgreSQL refuses to run as root.
-const AS_POSTGRES: [&str; 5] = [
-    "--reuid=postgres",
-    "--regid=postgres",
-    "--clear-groups",
-    "--inh-caps=-all",
-    "--",
-];
+const AS_POSTGRES: [&str; 5] =
+    ["--reuid=postgres", "--regid=postgres", "--clear-groups", "--inh-caps=-all", "--"];
 
 /// A running PostgreSQL; see [`Service`] for stop and start.
 #[derive(Debug)]
@@ -48,17 +43,7 @@ impl Postgres {
         chown(&directory, Some(user.uid), Some(user.gid)).or_fail("cannot give it a directory");
         let data = directory.join("data").display().to_string();
         let (initdb, postgres) = (initdb.display().to_string(), postgres.display().to_string());
-        let options = [
-            "-D",
-            &data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ];
+        let options = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
         let locale = ["--no-locale", "--no-instructions"];
         let args = [&AS_POSTGRES[..], &[&initdb], &options, &locale].concat();
         host.exec("setpriv", &args).success();
@@ -66,19 +51,9 @@ impl Postgres {
             "local all all trust\nhost all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n";
         fs::write(directory.join("data/pg_hba.conf"), everyone).or_fail("cannot write a file");
         let (number, at) = (port.to_string(), directory.display().to_string());
-        let mut args = [
-            &AS_POSTGRES[..],
-            &[&postgres],
-            &["-D", &data, "-p", &number],
-        ]
-        .concat();
+        let mut args = [&AS_POSTGRES[..], &[&postgres], &["-D", &data, "-p", &number]].concat();
         args.extend(["-k", &at, "-c", "listen_addresses=*", "-c", "fsync=off"]);
-        args.extend([
-            "-c",
-            "dynamic_shared_memory_type=mmap",
-            "-c",
-            "max_connections=200",
-        ]);
+        args.extend(["-c", "dynamic_shared_memory_type=mmap", "-c", "max_connections=200"]);
         // SIGTERM would wait for its clients to leave.
         let service = Service::launch_with(
             host,
@@ -97,11 +72,7 @@ impl Postgres {
 
     /// A connection URL of a database, by its host's IPv4 address.
     pub fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://postgres@{}:{}/{database}",
-            self.service.host().v4(),
-            self.port
-        )
+        format!("postgres://postgres@{}:{}/{database}", self.service.host().v4(), self.port)
     }
 
     /// Makes an empty database and returns its URL.
@@ -115,10 +86,7 @@ impl Postgres {
     #[track_caller]
     pub fn sql(&self, database: &str, statement: &str) -> String {
         let url = self.url(database);
-        self.service
-            .host()
-            .exec("psql", &["-XAtq", "-c", statement, &url])
-            .success()
+        self.service.host().exec("psql", &["-XAtq", "-c", statement, &url]).success()
     }
 }
 

@@ -28,15 +28,7 @@ impl Redis {
         let port = if port == 0 { host.free_port() } else { port };
         let directory = host.directory("redis");
         let number = port.to_string();
-        let mut args = vec![
-            "--port",
-            &number,
-            "--bind",
-            "*",
-            "-::*",
-            "--protected-mode",
-            "no",
-        ];
+        let mut args = vec!["--port", &number, "--bind", "*", "-::*", "--protected-mode", "no"];
         args.extend(["--save", "", "--daemonize", "no"]);
         if let Some(password) = password {
             args.extend(["--requirepass", password]);

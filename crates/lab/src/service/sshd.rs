@@ -25,8 +25,7 @@ impl Sshd {
     pub fn start(host: &Host, port: u16) -> Self {
         let directory = host.directory("sshd");
         let key = directory.join("key").display().to_string();
-        host.exec("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key])
-            .success();
+        host.exec("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]).success();
         // Compiled into Debian's sshd, made by its systemd unit; empty, so it may stay.
         fs::create_dir_all("/run/sshd").or_fail("cannot make /run/sshd");
         let conf = format!(
@@ -37,12 +36,6 @@ impl Sshd {
         fs::write(&path, conf).or_fail("cannot write a file");
         let path = path.display().to_string();
         let args = ["-D", "-e", "-f", &path];
-        Self(Service::launch(
-            host,
-            &directory,
-            "sshd",
-            &args,
-            Ready::Port(port),
-        ))
+        Self(Service::launch(host, &directory, "sshd", &args, Ready::Port(port)))
     }
 }

@@ -36,12 +36,6 @@ impl Unbound {
         );
         fs::write(directory.join("unbound.conf"), conf).or_fail("cannot write a file");
         let args = ["-d", "-c", "unbound.conf"];
-        Self(Service::launch(
-            host,
-            &directory,
-            "unbound",
-            &args,
-            Ready::Port(port),
-        ))
+        Self(Service::launch(host, &directory, "unbound", &args, Ready::Port(port)))
     }
 }

@@ -10,9 +10,7 @@ const PAGE: &str = "<!doctype html><meta name=color-scheme content='light dark'>
 console.error('script says no')</script><noscript>no script here</noscript>";
 
 fn page(extra: &[(&str, &str)]) -> Behaviour {
-    let mut answer = Answer::new(200)
-        .header("Content-Type", "text/html")
-        .body(PAGE);
+    let mut answer = Answer::new(200).header("Content-Type", "text/html").body(PAGE);
     for (name, value) in extra {
         answer = answer.header(name, value);
     }
@@ -33,22 +31,11 @@ fn a_page_is_read_filled_in_and_photographed_in_every_shape() {
     let url = format!("http://127.0.0.1:{}/", peer.port());
     let browser = Browser::start(&machine);
     browser.open(&url);
-    assert_eq!(
-        (browser.title().as_str(), browser.url()),
-        ("Lab", url.clone())
-    );
+    assert_eq!((browser.title().as_str(), browser.url()), ("Lab", url.clone()));
     assert_eq!(browser.find("h1").text(), "Hello");
     browser.wait_text("with script");
-    assert_eq!(
-        browser.find("button").accessible(),
-        ("button".into(), "Go".into())
-    );
-    assert!(
-        browser
-            .console()
-            .iter()
-            .any(|line| line.message.contains("script says no"))
-    );
+    assert_eq!(browser.find("button").accessible(), ("button".into(), "Go".into()));
+    assert!(browser.console().iter().any(|line| line.message.contains("script says no")));
     browser.add_cookie("session", "1");
     assert_eq!(
         browser.script("return document.cookie + arguments[0]", &[json!("!")]),
@@ -57,9 +44,7 @@ fn a_page_is_read_filled_in_and_photographed_in_every_shape() {
     browser.find("input").type_text("Ada");
     browser.find("button").click();
     browser.wait_url("/sent?n=Ada");
-    browser
-        .find("input")
-        .type_text(&format!("Eve{}", Element::ENTER));
+    browser.find("input").type_text(&format!("Eve{}", Element::ENTER));
     browser.wait_url("/sent?n=Eve");
     let colour = || browser.find("body").css("background-color");
     browser.set_dark(true);
@@ -69,10 +54,7 @@ fn a_page_is_read_filled_in_and_photographed_in_every_shape() {
     browser.set_size(1000, 700);
     assert_eq!(png_size(&browser.screenshot()), (1000, 700));
     browser.emulate_phone();
-    assert_eq!(
-        browser.script("return [innerWidth, devicePixelRatio]", &[])[1],
-        3
-    );
+    assert_eq!(browser.script("return [innerWidth, devicePixelRatio]", &[])[1], 3);
     assert_eq!(png_size(&browser.screenshot()), (1170, 2532));
     browser.set_javascript(false);
     browser.open(&url);
@@ -82,11 +64,7 @@ fn a_page_is_read_filled_in_and_photographed_in_every_shape() {
 #[test]
 fn breaches_of_the_content_security_policy_are_in_the_console() {
     let machine = Host::machine();
-    let peer = Peer::start(
-        &machine,
-        0,
-        page(&[("Content-Security-Policy", "script-src 'self'")]),
-    );
+    let peer = Peer::start(&machine, 0, page(&[("Content-Security-Policy", "script-src 'self'")]));
     let browser = Browser::start(&machine);
     browser.open(&format!("http://127.0.0.1:{}/", peer.port()));
     let console = browser.console();

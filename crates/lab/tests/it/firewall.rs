@@ -42,15 +42,8 @@ fn every_reject_gives_its_errno_within_one_round_trip_from_server_and_routers() 
                 let start = Instant::now();
                 let expected = if how.concerns(to) { errno(how) } else { 0 };
                 let place = host.name();
-                assert_eq!(
-                    connect_errno(&client, to),
-                    expected,
-                    "{how:?} {hook:?} {place} {to}"
-                );
-                assert!(
-                    start.elapsed() < Duration::from_millis(800),
-                    "{how:?} {hook:?} {place}"
-                );
+                assert_eq!(connect_errno(&client, to), expected, "{how:?} {hook:?} {place} {to}");
+                assert!(start.elapsed() < Duration::from_millis(800), "{how:?} {hook:?} {place}");
             }
             host.forget_rules();
         }
@@ -64,10 +57,7 @@ fn the_clients_own_rules_reject_and_drop_what_it_sends() {
     let _peer = Peer::start(&lab.server(), 80, Behaviour::NeverAnswer);
     let [v4, v6] = lab.server().both(80);
     client.rule(Rule::Reject(Hook::Output, 80, Reject::TcpReset));
-    assert_eq!(
-        [v4, v6].map(|to| connect_errno(&client, to)),
-        [libc::ECONNREFUSED; 2]
-    );
+    assert_eq!([v4, v6].map(|to| connect_errno(&client, to)), [libc::ECONNREFUSED; 2]);
     client.forget_rules();
     client.rule(Rule::Drop(Hook::Output, 80));
     assert_eq!([v4, v6].map(|to| is_silent(&client, to)), [true; 2]);
@@ -96,18 +86,12 @@ fn a_drop_anywhere_is_silence_and_so_is_a_dropped_reply() {
         assert!(is_silent(&client, v4), "{rule:?} on {}", host.name());
         host.forget_rules();
     }
-    assert_eq!(
-        lab.server().both(80).map(|to| connect_errno(&client, to)),
-        [0; 2]
-    );
+    assert_eq!(lab.server().both(80).map(|to| connect_errno(&client, to)), [0; 2]);
     lab.server().rule(Rule::DropPing(Hook::Input));
     for to in ["10.99.2.10", "fd99:2::10"] {
         assert_eq!(client.exec("ping", &["-c1", "-W1", to]).code, Some(1));
     }
-    assert_eq!(
-        lab.server().both(80).map(|to| connect_errno(&client, to)),
-        [0; 2]
-    );
+    assert_eq!(lab.server().both(80).map(|to| connect_errno(&client, to)), [0; 2]);
 }
 
 #[test]
@@ -118,10 +102,7 @@ fn a_port_sent_on_to_the_backend_is_served_and_refused_by_it() {
     for to in lab.backend().both(80) {
         lab.server().rule(Rule::SendTo(8080, to));
     }
-    assert_eq!(
-        targets.map(|to| connect_errno(&client, to)),
-        [libc::ECONNREFUSED; 2]
-    );
+    assert_eq!(targets.map(|to| connect_errno(&client, to)), [libc::ECONNREFUSED; 2]);
     let _peer = Peer::start(&lab.backend(), 80, Behaviour::Http(Answer::new(203)));
     for to in targets {
         let url = format!("http://{to}/");
@@ -133,11 +114,7 @@ fn a_port_sent_on_to_the_backend_is_served_and_refused_by_it() {
 fn a_path_mtu_black_hole_lets_small_answers_through_and_stalls_large_ones() {
     let lab = Lab::builder().small().build();
     let large = Behaviour::Http(Answer::new(200).body(vec![b'.'; 20_000]));
-    let _small = Peer::start(
-        &lab.server(),
-        80,
-        Behaviour::Http(Answer::new(200).body("small")),
-    );
+    let _small = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200).body("small")));
     let _large = Peer::start(&lab.server(), 81, large);
     lab.r2().rule(Rule::DropLongerThan(Hook::Forward, 1300));
     let client = lab.client();
@@ -148,8 +125,7 @@ fn a_path_mtu_black_hole_lets_small_answers_through_and_stalls_large_ones() {
         }
     }
     // With smaller segments the same answer gets through.
-    lab.server()
-        .ip("route replace default via 10.99.2.1 advmss 500");
+    lab.server().ip("route replace default via 10.99.2.1 advmss 500");
     client.ip("route replace default via 10.99.1.1 advmss 500");
     let url = format!("http://{}/", SocketAddr::from((lab.server().v4(), 81)));
     assert_eq!(verdict(&client, &[&url]), (0, "200".into()));
@@ -158,8 +134,7 @@ fn a_path_mtu_black_hole_lets_small_answers_through_and_stalls_large_ones() {
 #[test]
 fn kept_rate_limits_delay_the_seventh_rejected_connection() {
     let lab = Lab::builder().small().keep_rate_limits().build();
-    lab.server()
-        .rule(Rule::Reject(Hook::Input, 80, Reject::AdminProhibited));
+    lab.server().rule(Rule::Reject(Hook::Input, 80, Reject::AdminProhibited));
     let [to, _] = lab.server().both(80);
     let seen: Vec<i32> = (0..8).map(|_| connect_errno(&lab.client(), to)).collect();
     assert_eq!(seen[..6], [libc::EHOSTUNREACH; 6], "{seen:?}");
@@ -177,14 +152,11 @@ fn the_ttl_of_a_reset_tells_how_far_away_its_sender_is() {
         assert_eq!(connect_errno(&client, to), libc::ECONNREFUSED);
         let packets = capture.wait_for(count, Duration::from_secs(5));
         let packet = packets.last().expect("a packet").clone();
-        let ttl = packet
-            .split_once("ttl ")
-            .and_then(|(_, rest)| rest.split(',').next());
+        let ttl = packet.split_once("ttl ").and_then(|(_, rest)| rest.split(',').next());
         ttl.and_then(|ttl| ttl.parse::<u8>().ok()).expect("a TTL")
     };
     assert_eq!(reset_ttl(1), 62, "the server's own");
-    lab.server()
-        .rule(Rule::SendTo(80, lab.backend().both(8080)[0]));
+    lab.server().rule(Rule::SendTo(80, lab.backend().both(8080)[0]));
     assert_eq!(reset_ttl(2), 61, "the backend's behind the server");
     for (count, router, ttl) in [(3, lab.r2(), 63), (4, lab.r1(), 64)] {
         router.rule(Rule::Reject(Hook::Forward, 80, Reject::TcpReset));
@@ -196,24 +168,16 @@ fn the_ttl_of_a_reset_tells_how_far_away_its_sender_is() {
 fn an_icmp_no_comes_from_where_the_rule_is() {
     let lab = Lab::builder().small().build();
     let capture = Capture::start(&lab.client(), "icmp or (icmp6 and icmp6[0] == 1)");
-    let places = [
-        (lab.server(), Hook::Input),
-        (lab.r2(), Hook::Forward),
-        (lab.r1(), Hook::Forward),
-    ];
+    let places =
+        [(lab.server(), Hook::Input), (lab.r2(), Hook::Forward), (lab.r1(), Hook::Forward)];
     for (count, (host, hook)) in (1..).zip(places) {
         host.rule(Rule::Reject(hook, 80, Reject::AdminProhibited));
         host.rule(Rule::Reject(hook, 80, Reject::V6AdminProhibited));
-        let seen = lab
-            .server()
-            .both(80)
-            .map(|to| connect_errno(&lab.client(), to));
+        let seen = lab.server().both(80).map(|to| connect_errno(&lab.client(), to));
         assert_eq!(seen, [libc::EHOSTUNREACH, libc::EACCES]);
         let packets = capture.wait_for(2 * count, Duration::from_secs(5));
         for sender in [host.v4().to_string(), host.v6().to_string()] {
-            let sent = packets
-                .iter()
-                .any(|packet| packet.contains(&format!("{sender} > ")));
+            let sent = packets.iter().any(|packet| packet.contains(&format!("{sender} > ")));
             assert!(sent, "{sender}: {packets:#?}");
         }
     }

@@ -12,24 +12,8 @@ fn send(host: &Host, url: &str, more: &[&str]) -> Output {
     let file = host.directory("message").join("message.eml");
     std::fs::write(&file, MESSAGE).expect("a file for curl");
     let file = file.display().to_string();
-    let mut args = vec![
-        "-sS",
-        "-m",
-        "9",
-        "--crlf",
-        "--mail-from",
-        "a@b.example",
-        "-T",
-        &file,
-    ];
-    args.extend([
-        "--mail-rcpt",
-        "ops@example.com",
-        "--noproxy",
-        "*",
-        "--url",
-        url,
-    ]);
+    let mut args = vec!["-sS", "-m", "9", "--crlf", "--mail-from", "a@b.example", "-T", &file];
+    args.extend(["--mail-rcpt", "ops@example.com", "--noproxy", "*", "--url", url]);
     args.extend(more);
     host.exec("curl", &args)
 }
@@ -67,9 +51,7 @@ fn recipients_are_greylisted_and_rejected_when_the_doorman_says_so() {
 fn starttls_and_a_password_are_required_and_accepted() {
     let (machine, ca) = (Host::machine(), Ca::new());
     let identity = ca.identity(Flavour::Good, &["127.0.0.1"]);
-    let smtp = Smtp::default()
-        .starttls(&identity)
-        .login("whydown", "secret-1");
+    let smtp = Smtp::default().starttls(&identity).login("whydown", "secret-1");
     let exim = Exim::start(&machine, 0, &smtp);
     let url = format!("smtp://127.0.0.1:{}", exim.port());
     let bundle = ca.bundle().display().to_string();

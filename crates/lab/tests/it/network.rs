@@ -10,9 +10,7 @@ use crate::witness::connect_errno;
 
 /// The round trip in milliseconds and the TTL of the fastest of `count` answers to ping.
 fn fastest(from: &Host, to: &str, count: &str) -> Option<(f64, u8)> {
-    let output = from
-        .exec("ping", &["-c", count, "-i0.02", "-W1", to])
-        .stdout;
+    let output = from.exec("ping", &["-c", count, "-i0.02", "-W1", to]).stdout;
     let answer = |line: &str| {
         let field = |name: &str| Some(line.split_once(name)?.1.split(' ').next()?.to_owned());
         Some((field("time=")?.parse().ok()?, field("ttl=")?.parse().ok()?))
@@ -28,14 +26,7 @@ fn ping(from: &Host, to: &str) -> Option<(f64, u8)> {
 #[test]
 fn a_ping_from_the_client_takes_the_cables_delay_twice_and_two_hops() {
     let lab = Lab::new();
-    for to in [
-        "10.99.2.10",
-        "10.99.2.20",
-        "10.99.2.30",
-        "10.99.2.53",
-        "fd99:2::10",
-        "fd99:2::53",
-    ] {
+    for to in ["10.99.2.10", "10.99.2.20", "10.99.2.30", "10.99.2.53", "fd99:2::10", "fd99:2::53"] {
         let (ms, ttl) = ping(&lab.client(), to).unwrap();
         assert!((10.0..25.0).contains(&ms), "{to}: {ms} ms");
         assert_eq!(ttl, 62, "{to}");
@@ -47,10 +38,7 @@ fn a_ping_from_the_client_takes_the_cables_delay_twice_and_two_hops() {
 
 #[test]
 fn the_first_packet_takes_no_longer_than_the_others() {
-    let lab = Lab::builder()
-        .small()
-        .delay(Duration::from_millis(20))
-        .build();
+    let lab = Lab::builder().small().delay(Duration::from_millis(20)).build();
     let (ms, _) = fastest(&lab.client(), "10.99.2.10", "1").unwrap();
     assert!((40.0..75.0).contains(&ms), "{ms} ms");
 }
@@ -94,12 +82,7 @@ fn leftovers_of_a_killed_run_are_removed_by_the_next_lab() {
     let pid = ended.id();
     ended.wait().unwrap();
     let name = format!("wd{pid}-0-c");
-    let ip = |args: &[&str]| {
-        std::process::Command::new("ip")
-            .args(args)
-            .output()
-            .unwrap()
-    };
+    let ip = |args: &[&str]| std::process::Command::new("ip").args(args).output().unwrap();
     ip(&["netns", "add", &name]);
     let mut orphan = std::process::Command::new("ip")
         .args(["netns", "exec", &name, "nc", "-l", "80"])
@@ -107,9 +90,7 @@ fn leftovers_of_a_killed_run_are_removed_by_the_next_lab() {
         .spawn()
         .unwrap();
     let _lab = Lab::builder().small().build();
-    until(Duration::from_secs(5), "the orphan's end", || {
-        orphan.try_wait().unwrap()
-    });
+    until(Duration::from_secs(5), "the orphan's end", || orphan.try_wait().unwrap());
     assert!(!Path::new("/run/netns").join(&name).exists());
 }
 
@@ -125,9 +106,7 @@ fn the_cables_delay_loss_and_cut_can_be_changed_while_it_is_in_use() {
     lab.cable().set_cut(false);
     lab.cable().set_delay(Duration::ZERO);
     lab.cable().lose_every(2);
-    let output = client
-        .exec("ping", &["-c10", "-i0.01", "-W1", "10.99.2.10"])
-        .stdout;
+    let output = client.exec("ping", &["-c10", "-i0.01", "-W1", "10.99.2.10"]).stdout;
     assert!(!output.contains(" 0% packet loss"), "{output}");
     assert!(!output.contains(" 100% packet loss"), "{output}");
     lab.cable().lose_every(0);
@@ -140,20 +119,16 @@ fn a_host_that_is_switched_off_is_unreachable_after_three_seconds_and_comes_back
     let server = lab.server();
     let _peer = Peer::start(&server, 80, Behaviour::NeverAnswer);
     server.link_down();
-    let output = lab
-        .client()
-        .exec("curl", &["-sv", "-m", "9", "http://10.99.2.10/"]);
+    let output = lab.client().exec("curl", &["-sv", "-m", "9", "http://10.99.2.10/"]);
     assert_eq!(output.code, Some(7), "{output}");
     assert!(output.stderr.contains("No route to host"), "{output}");
     let seconds = output.elapsed.as_secs_f64();
     assert!((2.5..6.0).contains(&seconds), "{seconds} s");
     server.link_up();
     for to in server.both(80) {
-        until(
-            Duration::from_secs(5),
-            format_args!("{to} to answer"),
-            || (connect_errno(&lab.client(), to) == 0).then_some(()),
-        );
+        until(Duration::from_secs(5), format_args!("{to} to answer"), || {
+            (connect_errno(&lab.client(), to) == 0).then_some(())
+        });
     }
 }
 
@@ -212,11 +187,7 @@ fn each_route_that_leads_nowhere_gives_its_errno_at_a_router() {
         lab.r1().add_route(route, server.ip());
         // More often than the kernel's limits would let a router say it.
         for attempt in 0..if errno == libc::ETIMEDOUT { 1 } else { 8 } {
-            assert_eq!(
-                connect_errno(&lab.client(), server),
-                errno,
-                "{route:?}, {attempt}"
-            );
+            assert_eq!(connect_errno(&lab.client(), server), errno, "{route:?}, {attempt}");
         }
         lab.r1().remove_route(route, server.ip());
     }
@@ -246,10 +217,7 @@ fn etc_files_are_seen_by_commands_and_by_closures_of_their_host_only() {
     assert_eq!(resolved, Some("10.99.2.10:80".parse().unwrap()));
     let text = client.enter(|| std::fs::read_to_string("/etc/resolv.conf").unwrap());
     assert_eq!(text, "nameserver 192.0.2.53\n");
-    let others = lab
-        .server()
-        .exec("cat", &["/etc/hosts", "/etc/resolv.conf"])
-        .success();
+    let others = lab.server().exec("cat", &["/etc/hosts", "/etc/resolv.conf"]).success();
     assert!(!others.contains("shop"), "{others}");
     assert!(others.contains("nameserver 127.0.0.1\n"), "{others}");
     let own = std::fs::read_to_string("/etc/hosts").unwrap();
@@ -269,18 +237,13 @@ fn free_ports_of_one_host_differ_and_can_be_bound() {
 fn a_command_that_never_ends_is_stopped_with_its_children() {
     let lab = Lab::builder().small().build();
     let limit = Duration::from_millis(200);
-    let output = lab
-        .client()
-        .exec_for(limit, "sh", &["-c", "echo started; sleep 60 & wait"]);
-    assert!(
-        output.stopped && output.elapsed < Duration::from_secs(5),
-        "{output}"
-    );
+    let output = lab.client().exec_for(limit, "sh", &["-c", "echo started; sleep 60 & wait"]);
+    assert!(output.stopped && output.elapsed < Duration::from_secs(5), "{output}");
     assert_eq!(output.stdout, "started\n");
 }
 
 #[test]
 #[should_panic(expected = "apt-get install nonesuch")]
 fn a_missing_program_is_named_with_its_fix() {
-    Host::machine().exec::<&str>("nonesuch", &[]);
+    Host::machine().exec("nonesuch", &[]);
 }

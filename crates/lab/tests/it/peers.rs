@@ -8,9 +8,7 @@ use crate::witness::{connect_errno, curl, is_silent, url, verdict};
 
 /// Behaviours, curl's exit code, and the HTTP status that it saw.
 fn expectations() -> Vec<(Behaviour, i32, &'static str)> {
-    let teapot = Answer::new(418)
-        .header("X-Lab", "1")
-        .body("short and stout");
+    let teapot = Answer::new(418).header("X-Lab", "1").body("short and stout");
     vec![
         (Behaviour::Reset, 56, "000"),
         (Behaviour::Close, 52, "000"),
@@ -22,11 +20,7 @@ fn expectations() -> Vec<(Behaviour, i32, &'static str)> {
         (Behaviour::NeverAccept, 28, "000"),
         (Behaviour::BacklogFull, 28, "000"),
         (Behaviour::Stopped, 28, "000"),
-        (
-            Behaviour::Banner(b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec()),
-            1,
-            "000",
-        ),
+        (Behaviour::Banner(b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec()), 1, "000"),
         (Behaviour::Http(teapot), 0, "418"),
         (Behaviour::RedirectLoop, 47, "302"),
         (Behaviour::SlowDrip(Duration::from_millis(50)), 28, "200"),
@@ -64,49 +58,28 @@ fn a_full_backlog_is_one_and_a_listener_that_only_never_accepts_is_none() {
     let _full = Peer::start(&lab.server(), 80, Behaviour::BacklogFull);
     let _room = Peer::start(&lab.server(), 81, Behaviour::NeverAccept);
     for (port, silent) in [(80, true), (81, false)] {
-        let seen = lab
-            .server()
-            .both(port)
-            .map(|to| is_silent(&lab.client(), to));
+        let seen = lab.server().both(port).map(|to| is_silent(&lab.client(), to));
         assert_eq!(seen, [silent; 2], "port {port}");
     }
     let sockets = lab.server().exec("ss", &["-Hltn", "sport = :80"]).success();
     let mut fields = sockets.split_whitespace().skip(1);
-    let (waiting, backlog): (u32, u32) = (
-        fields.next().unwrap().parse().unwrap(),
-        fields.next().unwrap().parse().unwrap(),
-    );
+    let (waiting, backlog): (u32, u32) =
+        (fields.next().unwrap().parse().unwrap(), fields.next().unwrap().parse().unwrap());
     assert!(waiting > backlog, "{sockets}");
-    let counters = lab
-        .server()
-        .exec("nstat", &["-asz", "TcpExtListenOverflows"])
-        .success();
-    let overflows = counters
-        .lines()
-        .last()
-        .unwrap()
-        .split_whitespace()
-        .nth(1)
-        .unwrap();
+    let counters = lab.server().exec("nstat", &["-asz", "TcpExtListenOverflows"]).success();
+    let overflows = counters.lines().last().unwrap().split_whitespace().nth(1).unwrap();
     assert_ne!(overflows, "0", "{counters}");
 }
 
 #[test]
 fn answers_carry_their_headers_and_body_and_take_their_time() {
     let machine = Host::machine();
-    let answer = Answer::new(503)
-        .header("Retry-After", "7")
-        .body("later")
-        .delay(Duration::from_millis(300));
+    let answer =
+        Answer::new(503).header("Retry-After", "7").body("later").delay(Duration::from_millis(300));
     let peer = Peer::start(&machine, 0, Behaviour::Http(answer));
     let url = format!("http://127.0.0.1:{}/", peer.port());
     let output = machine.exec("curl", &["-si", &url]);
-    assert!(
-        output
-            .stdout
-            .starts_with("HTTP/1.1 503 Service Unavailable"),
-        "{output}"
-    );
+    assert!(output.stdout.starts_with("HTTP/1.1 503 Service Unavailable"), "{output}");
     assert!(output.stdout.contains("Retry-After: 7") && output.stdout.ends_with("later"));
     assert!(output.elapsed >= Duration::from_millis(300), "{output}");
     assert_eq!(peer.accepted(), 1);
@@ -131,14 +104,7 @@ fn a_peer_can_listen_on_one_family_or_on_loopback_only_and_be_gone_at_once() {
 fn a_flapping_peer_answers_and_refuses_in_turn() {
     let lab = Lab::builder().small().build();
     let pause = Duration::from_millis(300);
-    let _peer = Peer::start(
-        &lab.server(),
-        80,
-        Behaviour::Flapping {
-            up: pause,
-            down: pause,
-        },
-    );
+    let _peer = Peer::start(&lab.server(), 80, Behaviour::Flapping { up: pause, down: pause });
     let to = lab.server().both(80)[0];
     let mut changes: Vec<(i32, Instant)> = Vec::new();
     until(Duration::from_secs(10), "five changes", || {
@@ -162,9 +128,7 @@ fn udp_peers_echo_stay_silent_or_refuse() {
             lab.client().enter(|| {
                 let any = if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
                 let socket = std::net::UdpSocket::bind(any).unwrap();
-                socket
-                    .set_read_timeout(Some(Duration::from_millis(500)))
-                    .unwrap();
+                socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
                 socket.connect((ip, port)).unwrap();
                 socket.send(b"hello").unwrap();
                 socket.recv(&mut [0; 64]).map_err(|error| error.kind())

@@ -16,10 +16,7 @@ fn requests_are_recorded_with_their_headers_and_exact_bodies_in_order() {
     }
     let requests = receiver.wait_for(2, Duration::from_secs(1));
     assert_eq!(requests.len(), 2);
-    assert_eq!(
-        (requests[0].method.as_str(), requests[0].path.as_str()),
-        ("POST", "/hook?x=1")
-    );
+    assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("POST", "/hook?x=1"));
     assert_eq!(requests[0].headers.get("x-lab"), Some("yes"));
     assert_eq!(requests[0].json()["n"], 1);
     assert_eq!(requests[1].body, b"{\"n\": 2}");
@@ -55,8 +52,5 @@ fn a_receiver_runs_on_a_lab_host_and_behind_tls() {
     let bundle = ca.bundle().display().to_string();
     let args = ["--cacert", &bundle, "-d", "x", &receiver.url("/hook")];
     assert_eq!(verdict(&lab.client(), &args), (0, "200".into()));
-    assert_eq!(
-        receiver.wait_for(1, Duration::from_secs(1))[0].path,
-        "/hook"
-    );
+    assert_eq!(receiver.wait_for(1, Duration::from_secs(1))[0].path, "/hook");
 }

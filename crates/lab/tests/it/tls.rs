@@ -11,26 +11,13 @@ fn https(host: &Host, ca: &Ca, port: u16, more: &[&str]) -> (i32, String) {
     let bundle = ca.bundle().display().to_string();
     let resolve = format!(
         "shop.lab:{port}:{}",
-        if host.namespace().is_some() {
-            "10.99.2.10"
-        } else {
-            "127.0.0.1"
-        }
+        if host.namespace().is_some() { "10.99.2.10" } else { "127.0.0.1" }
     );
     let url = format!("https://shop.lab:{port}/");
-    let mut args = vec![
-        "--cacert",
-        bundle.as_str(),
-        "--resolve",
-        resolve.as_str(),
-        url.as_str(),
-    ];
+    let mut args = vec!["--cacert", bundle.as_str(), "--resolve", resolve.as_str(), url.as_str()];
     args.extend(more);
     let output = curl(host, &args);
-    (
-        output.code.expect("curl was killed"),
-        output.stdout + &output.stderr,
-    )
+    (output.code.expect("curl was killed"), output.stdout + &output.stderr)
 }
 
 fn hello() -> Behaviour {
@@ -46,21 +33,9 @@ fn every_flavour_of_certificate_is_refused_for_its_own_reason() {
         (Flavour::Expired, 60, "certificate has expired"),
         (Flavour::NotYetValid, 60, "certificate is not yet valid"),
         (Flavour::SelfSigned, 60, "self-signed certificate"),
-        (
-            Flavour::UnknownCa,
-            60,
-            "self-signed certificate in certificate chain",
-        ),
-        (
-            Flavour::MissingIntermediate,
-            60,
-            "unable to get local issuer certificate",
-        ),
-        (
-            Flavour::WrongName,
-            60,
-            "no alternative certificate subject name matches",
-        ),
+        (Flavour::UnknownCa, 60, "self-signed certificate in certificate chain"),
+        (Flavour::MissingIntermediate, 60, "unable to get local issuer certificate"),
+        (Flavour::WrongName, 60, "no alternative certificate subject name matches"),
     ];
     for (flavour, code, message) in expected {
         let peer = Peer::start_tls(&machine, 0, hello(), &ca.identity(flavour, &["shop.lab"]));
@@ -92,11 +67,7 @@ fn silence_resets_closes_alerts_and_plain_text_in_the_handshake_are_told_apart()
         (Behaviour::TlsAlert(40), 35, "handshake failure"),
         (Behaviour::TlsAlert(112), 35, "unrecognized name"),
         (Behaviour::TlsAlert(80), 35, "internal error"),
-        (
-            Behaviour::Http(Answer::new(200)),
-            35,
-            "wrong version number",
-        ),
+        (Behaviour::Http(Answer::new(200)), 35, "wrong version number"),
         (
             Behaviour::Banner(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
             35,
@@ -118,11 +89,7 @@ fn old_protocols_and_ciphers_are_refused_by_curl_and_spoken_by_a_lax_openssl() {
     let cases = [
         (OldTls::Tls10, "-tls1", "DEFAULT@SECLEVEL=0"),
         (OldTls::Tls11, "-tls1_1", "DEFAULT@SECLEVEL=0"),
-        (
-            OldTls::OldCipher,
-            "-tls1_2",
-            "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0",
-        ),
+        (OldTls::OldCipher, "-tls1_2", "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0"),
     ];
     for (port, (old, option, cipher)) in (443..).zip(cases) {
         let _peer = Peer::start_tls(&lab.server(), port, Behaviour::OldTls(old), &identity);

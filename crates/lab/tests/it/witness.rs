@@ -7,17 +7,7 @@ use whydown_lab::{Host, Output};
 
 /// curl's run on a URL, at most `-m 3` seconds unless the options say otherwise.
 pub(crate) fn curl(host: &Host, args: &[&str]) -> Output {
-    let common = [
-        "-sS",
-        "-m",
-        "3",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code}",
-        "--noproxy",
-        "",
-    ];
+    let common = ["-sS", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", ""];
     let all: Vec<&str> = common.iter().chain(args).copied().collect();
     host.exec("curl", &all)
 }

@@ -35,7 +35,7 @@ enum Verdict {
 pub(super) async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
     let mut attempt = check.attempt(ip);
     let target = &check.monitor.target;
-    let way = Way { target, remote: check.remote(ip), alpn: &[], max_segment: None };
+    let way = Way { target, remote: check.remote(ip), alpn: &[] };
     let Some(mut opened) = open(check, &way, &mut attempt).await else { return attempt };
     attempt.step = Step::FirstByte;
     let begin = Instant::now();
@@ -110,7 +110,7 @@ async fn listen(opened: &mut Opened, check: &Check<'_>) -> (Verdict, Vec<u8>) {
 }
 
 /// What the client says first, in protocols where it does.
-fn opening(scheme: Scheme, host: &Host, port: u16) -> Vec<u8> {
+pub(crate) fn opening(scheme: Scheme, host: &Host, port: u16) -> Vec<u8> {
     match scheme {
         // SSLRequest, PostgreSQL documentation "Message Formats": length 8, code 80877103.
         Scheme::Postgres => vec![0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f],
@@ -144,6 +144,11 @@ fn minecraft_status(host: &Host, port: u16) -> Vec<u8> {
     out.extend_from_slice(&packet);
     out.extend_from_slice(&[1, 0]);
     out
+}
+
+/// Is this the greeting of a scheme's protocol?
+pub(crate) fn is_greeting(scheme: Scheme, bytes: &[u8]) -> bool {
+    judge(scheme, bytes) == Verdict::Expected
 }
 
 fn judge(scheme: Scheme, bytes: &[u8]) -> Verdict {

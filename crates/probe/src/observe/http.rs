@@ -115,7 +115,7 @@ pub(super) async fn exchange(
     remote: SocketAddr,
     attempt: &mut Attempt,
 ) -> Option<Answer> {
-    let way = Way { target: &hop.target, remote, alpn: &["h2", "http/1.1"], max_segment: None };
+    let way = Way { target: &hop.target, remote, alpn: &["h2", "http/1.1"] };
     let opened = open(check, &way, attempt).await?;
     request(check, hop, opened, attempt).await
 }

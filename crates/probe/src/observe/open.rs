@@ -43,8 +43,6 @@ pub(crate) struct Way<'a> {
     pub(crate) remote: SocketAddr,
     /// Application protocols offered.
     pub(crate) alpn: &'a [&'a str],
-    /// Largest segment, to get below a path's MTU.
-    pub(crate) max_segment: Option<u16>,
 }
 
 /// Connects and shakes hands, writing down every step. `None`: it failed, and the attempt says
@@ -65,7 +63,7 @@ pub(crate) async fn tcp(
     attempt: &mut Attempt,
 ) -> Option<TcpStream> {
     attempt.step = Step::Connect;
-    let options = Options { max_segment: way.max_segment, ..Options::default() };
+    let options = Options { max_segment: check.max_segment, ..Options::default() };
     match connect(way.remote, &options, check.deadline).await {
         Ok(connection) => {
             attempt.local = connection.local;
@@ -124,7 +122,7 @@ pub(crate) async fn secure(
 pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
     let target = &check.monitor.target;
     let mut attempt = check.attempt(ip);
-    let way = Way { target, remote: check.remote(ip), alpn: &[], max_segment: None };
+    let way = Way { target, remote: check.remote(ip), alpn: &[] };
     let Some(stream) = tcp(check, &way, &mut attempt).await else { return attempt };
     attempt.step = Step::TlsHandshake;
     let peer = tls::Peer {

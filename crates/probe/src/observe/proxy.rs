@@ -72,7 +72,7 @@ async fn through(check: &Check<'_>, proxy: &Proxy, attempt: &mut Attempt) {
         return;
     }
     let target = &check.monitor.target;
-    let way = Way { target, remote, alpn: &["h2", "http/1.1"], max_segment: None };
+    let way = Way { target, remote, alpn: &["h2", "http/1.1"] };
     let Some(stream) = tcp(check, &way, attempt).await else {
         attempt.failure = attempt.failure.map(failure_of_connect);
         return;

@@ -4,6 +4,9 @@
 
 mod connecting;
 mod encrypting;
+mod investigating;
 mod looking;
+mod names;
+mod resolving;
 mod speaking;
 mod watching;

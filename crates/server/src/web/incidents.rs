@@ -14,7 +14,7 @@ use super::frame::{Frame, Visit};
 use super::overview::Link;
 use super::view::state::{Shown, phase_word};
 use super::view::time::{When, lasted};
-use super::view::verdict::{Named, Verdict, failure, sentence, verdict};
+use super::view::verdict::{Named, Verdict, failure, first_sentence, sentence, verdict};
 use crate::store::{Delivery, DeliveryState, IncidentFilter};
 
 /// Incidents on one page of the list.
@@ -28,7 +28,7 @@ pub(super) struct IncidentRow {
     pub(super) state: Shown,
     pub(super) phase: &'static str,
     pub(super) open: bool,
-    pub(super) sentence: String,
+    pub(super) heading: String,
     pub(super) failure: Option<Named>,
     pub(super) started: When,
     pub(super) lasted: String,
@@ -43,7 +43,7 @@ impl IncidentRow {
             state: incident.diagnosis.state.into(),
             phase: phase_word(incident.phase),
             open: incident.phase != Phase::Resolved,
-            sentence: sentence(&incident.diagnosis),
+            heading: first_sentence(&sentence(&incident.diagnosis)).0.to_owned(),
             failure: incident.diagnosis.failure.map(failure),
             started: When::new(incident.started_at, now),
             lasted: lasted(incident.duration(now)),
@@ -156,7 +156,8 @@ pub(super) async fn incident(
     let incident = store.incident(&id).await?.ok_or(Trouble::NotFound("incident"))?;
     let notices = store.notices_of(&id).await?;
     let now = Timestamp::now();
-    let title = format!("{}: {}", incident.monitor, sentence(&incident.diagnosis));
+    let said = sentence(&incident.diagnosis);
+    let title = format!("{}: {}", incident.monitor, first_sentence(&said).0);
     let status = web.app.status(&incident.monitor);
     let page_ = IncidentPage {
         frame: visit.frame(&web, title, "incidents"),

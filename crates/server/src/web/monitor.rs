@@ -14,7 +14,7 @@ use super::incidents::IncidentRow;
 use super::overview::{Link, Why, Window, why};
 use super::view::bars::{Bars, Tips, bars};
 use super::view::chart::{Chart, chart};
-use super::view::observed::{Observed, PHASES, fine_latency, observed};
+use super::view::observed::{Observed, PHASES, all_observed, fine_latency};
 use super::view::state::Shown;
 use super::view::time::{When, setting};
 use crate::app::{MonitorStatus, Origin};
@@ -102,7 +102,7 @@ pub(super) async fn monitor(
         bars: bars(&history, window.title(), Tips::Every),
         chart: chart(&history, window.title()),
         phases: PHASES,
-        checks: checks.iter().map(|seen| observed(seen, now)).collect(),
+        checks: all_observed(&checks, now),
         incidents: incidents.iter().map(|incident| IncidentRow::new(incident, now)).collect(),
         settings: settings(&status),
         paused: status.entry.monitor.paused,

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod config;
+mod demo;
 mod docs;
 mod email;
 mod engine;
 mod house;
 mod outbox;
 mod reload;
+mod site;
 mod store;
 mod support;
 mod trouble;

@@ -35,10 +35,11 @@ struct Session {
 impl Session {
     fn see(&mut self, observation: &Observation) -> anyhow::Result<()> {
         self.knocks.add(observation);
+        let before = self.state.replace(observation.state);
         if self.json {
             return print_json_line(observation);
         }
-        if self.state.replace(observation.state) != Some(observation.state) {
+        if before != Some(observation.state) {
             progress("");
             print(&(change(observation) + "\n"))?;
         }
@@ -55,8 +56,12 @@ pub(crate) async fn run(flags: Watch) -> anyhow::Result<ExitCode> {
     let monitor = monitor(&flags.target, &flags.how);
     let settings = super::diagnose::settings(&flags.how);
     let end = Instant::now() + flags.limit.unwrap_or(FOR_EVER);
-    let mut session =
-        Session { json: flags.json, knocks: Knocks::default(), strip: VecDeque::new(), state: None };
+    let mut session = Session {
+        json: flags.json,
+        knocks: Knocks::default(),
+        strip: VecDeque::new(),
+        state: None,
+    };
     let mut ticks = interval(flags.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());

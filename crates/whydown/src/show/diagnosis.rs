@@ -110,7 +110,8 @@ fn fits(instruction: &Instruction) -> bool {
     instruction.os == "any" || instruction.os == here || instruction.on == "server"
 }
 
-fn instructions(out: &mut String, title: &str, list: &[Instruction], options: Options) {
+/// A numbered list of what to do, grouped by whose machine it is to be done on.
+pub(crate) fn instructions(out: &mut String, title: &str, list: &[Instruction], options: Options) {
     let fitting = |i: &&Instruction| options.all || fits(i);
     let shown = if options.all { usize::MAX } else { INSTRUCTIONS_SHOWN_MAX };
     let chosen: Vec<&Instruction> = list.iter().filter(fitting).take(shown).collect();
@@ -118,11 +119,14 @@ fn instructions(out: &mut String, title: &str, list: &[Instruction], options: Op
         return;
     }
     out.push_str(&heading(title));
+    let mut place = String::new();
     for (i, instruction) in chosen.iter().enumerate() {
-        let place = format!("on the {}", instruction.on);
-        let place = if options.all { format!("{place}, {}", instruction.os) } else { place };
-        let text = wrap(&format!("{} ({place})", instruction.text), WIDTH - 6, 6);
-        let _ = writeln!(out, "   {}. {text}", i + 1);
+        let here = place_of(instruction, options);
+        if here != place {
+            let _ = writeln!(out, "   {}", here.dimmed());
+            place = here;
+        }
+        let _ = writeln!(out, "   {}. {}", i + 1, wrap(&instruction.text, WIDTH - 6, 6));
         if let Some(command) = &instruction.command {
             for line in command.lines() {
                 let _ = writeln!(out, "      {}", line.cyan());
@@ -131,7 +135,19 @@ fn instructions(out: &mut String, title: &str, list: &[Instruction], options: Op
     }
     let more = list.len() - chosen.len();
     if more > 0 {
-        let _ = writeln!(out, "      {}", format!("{more} more, also for other systems: --all").dimmed());
+        let _ = writeln!(
+            out,
+            "      {}",
+            format!("{more} more, also for other systems: --all").dimmed()
+        );
+    }
+}
+
+fn place_of(instruction: &Instruction, options: Options) -> String {
+    let os = if options.all { format!(" ({})", instruction.os) } else { String::new() };
+    match instruction.on.as_str() {
+        "client" => format!("on your machine{os}"),
+        on => format!("on the {on}{os}"),
     }
 }
 

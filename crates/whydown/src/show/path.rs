@@ -36,14 +36,14 @@ fn mark(index: usize, count: usize, stage: &PathStage) -> String {
     let half = COLUMN / 2;
     let line = |drawn: bool, reached: bool| match (drawn, reached) {
         (false, _) => " ".repeat(half),
-        (true, true) => "─".repeat(half),
-        (true, false) => "┄".repeat(half),
+        (true, true) => "─".repeat(half).dimmed().to_string(),
+        (true, false) => "┄".repeat(half).dimmed().to_string(),
     };
     let reached = stage.state != StageState::NotReached;
     let goes_on = !matches!(stage.state, StageState::NotReached | StageState::Failing);
     let before = line(index > 0, reached);
     let after = line(index + 1 < count, goes_on);
-    format!("{}{}{}", before.dimmed(), paint(symbol, stage.state), after.dimmed())
+    format!("{before}{}{after}", paint(symbol, stage.state))
 }
 
 fn word(stage: &PathStage) -> String {

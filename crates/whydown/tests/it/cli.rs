@@ -105,9 +105,19 @@ fn diagnose_with_json_keeps_the_contract() {
     let verdict = json(&output);
     assert_eq!(verdict["schema"], "whydown.diagnosis/1");
     assert_eq!(verdict["target"]["port_source"], "given");
-    for key in ["state", "failure", "stage", "scope", "summary", "causes", "path", "addresses",
-        "seen_as", "evidence", "elapsed_ms"]
-    {
+    for key in [
+        "state",
+        "failure",
+        "stage",
+        "scope",
+        "summary",
+        "causes",
+        "path",
+        "addresses",
+        "seen_as",
+        "evidence",
+        "elapsed_ms",
+    ] {
         assert!(!verdict[key].is_null(), "{key} is missing: {output}");
     }
     let cause = &verdict["causes"][0];
@@ -126,9 +136,16 @@ fn diagnose_with_json_keeps_the_contract() {
 fn a_verdict_for_people_fits_eighty_columns_and_says_what_to_do() {
     let output = call(&["diagnose", &closed()]);
     let text = &output.stdout;
-    for part in ["FAILS HERE", "Why", "Evidence", "To make sure", "To fix it", "What visitors see",
-        "service.not_listening", "ERR_CONNECTION_REFUSED"]
-    {
+    for part in [
+        "FAILS HERE",
+        "Why",
+        "Evidence",
+        "To make sure",
+        "To fix it",
+        "What visitors see",
+        "service.not_listening",
+        "ERR_CONNECTION_REFUSED",
+    ] {
         assert!(text.contains(part), "{part} is missing: {output}");
     }
     let command = |line: &&str| line.starts_with("      ") && !line.starts_with("       ");
@@ -169,7 +186,9 @@ fn the_example_configuration_is_fine_and_mistakes_are_named_with_their_line() {
     std::fs::write(&file, wrong).unwrap();
     let output = call(&["config", "check", path]);
     assert_eq!(output.code, Some(1), "{output}");
-    for part in ["whydown.yaml:3", "a port is a number from 1 to 65535", "whydown.yaml:4", "interval"] {
+    for part in
+        ["whydown.yaml:3", "a port is a number from 1 to 65535", "whydown.yaml:4", "interval"]
+    {
         assert!(output.stderr.contains(part), "{part} is missing: {output}");
     }
     let schema = json(&call(&["config", "schema"]));
@@ -181,7 +200,8 @@ fn tokens_are_made_listed_and_revoked() {
     let machine = Host::machine();
     let directory = machine.directory("data");
     let data = directory.to_str().unwrap();
-    let made = call(&["admin", "token", "create", "--data", data, "--name", "ci", "--scope", "read"]);
+    let made =
+        call(&["admin", "token", "create", "--data", data, "--name", "ci", "--scope", "read"]);
     let token = made.stdout.trim();
     assert!(token.starts_with("wd_") && made.stdout.lines().count() == 1, "{made}");
     let listed = call(&["admin", "token", "list", "--data", data, "--json"]);

@@ -78,7 +78,11 @@ impl Verdict {
     #[track_caller]
     pub(crate) fn lists(&self, cause: &str) -> &Self {
         let causes = self.json["causes"].as_array().unwrap();
-        assert!(causes.iter().any(|c| c["code"] == cause), "{cause} is not listed\n{}", self.story());
+        assert!(
+            causes.iter().any(|c| c["code"] == cause),
+            "{cause} is not listed\n{}",
+            self.story()
+        );
         self
     }
 

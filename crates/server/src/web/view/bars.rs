@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::time::percent;
+use super::time::percent_of;
 use crate::store::Bucket;
 
 /// Width of a bar with its gap, and of the bar alone, in drawing units.
@@ -32,7 +32,8 @@ pub(crate) enum Tips {
 pub(crate) struct Bars {
     /// The drawing: only numbers and times.
     pub(crate) svg: String,
-    /// Share of the checks that were answered, even if in part.
+    /// Share of the time in which checks were answered, even if in part. Every bar counts the
+    /// same: during trouble there are more checks, which must not make it look longer.
     pub(crate) uptime: Option<String>,
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn bars(history: &[Bucket], window: &str, tips: Tips) -> Bars {
             drawn.tip(i * STEP, bucket, history.get(i + 1).map(|next| next.start));
         }
     }
-    let uptime = percent(totals.answered, totals.known);
+    let uptime = totals.uptime();
     let label = totals.label(window, uptime.as_deref());
     let tall = if tips == Tips::Every { " tall" } else { "" };
     let width = history.len().max(1) * STEP;
@@ -73,16 +74,26 @@ pub(crate) fn bars(history: &[Bucket], window: &str, tips: Tips) -> Bars {
 
 #[derive(Default)]
 struct Totals {
-    answered: u64,
-    known: u64,
+    answered: f64,
+    bars: u32,
     troubled: usize,
 }
 
 impl Totals {
     fn add(&mut self, bucket: &Bucket) {
-        self.answered += bucket.up + bucket.degraded;
-        self.known += bucket.up + bucket.degraded + bucket.down;
+        let answered = bucket.up + bucket.degraded;
+        let known = answered + bucket.down;
+        if known > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a share for eyes")]
+            let share = answered as f64 / known as f64;
+            self.answered += share;
+            self.bars += 1;
+        }
         self.troubled += usize::from(bucket.down + bucket.degraded > 0);
+    }
+
+    fn uptime(&self) -> Option<String> {
+        (self.bars > 0).then(|| percent_of(self.answered / f64::from(self.bars)))
     }
 
     fn label(&self, window: &str, uptime: Option<&str>) -> String {

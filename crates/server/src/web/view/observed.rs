@@ -40,12 +40,25 @@ pub(crate) struct AttemptRow {
     pub(crate) phases: String,
 }
 
-/// Makes a stored observation ready to be shown.
-pub(crate) fn observed(seen: &Seen, now: Timestamp) -> Observed {
+/// Makes stored observations ready to be shown, with one scale for all drawings.
+pub(crate) fn all_observed(all: &[Seen], now: Timestamp) -> Vec<Observed> {
+    // What failed may have waited for ten seconds: it must not squeeze the rest.
+    let fine = all.iter().filter(|seen| seen.observation.failure.is_none());
+    let scale = fine.map(|seen| whole(&seen.observation)).max();
+    all.iter().map(|seen| observed(seen, scale, now)).collect()
+}
+
+/// Lookup and slowest address together.
+fn whole(observation: &Observation) -> Duration {
+    let longest = observation.attempts.iter().map(|a| a.elapsed).max().unwrap_or_default();
+    let lookup = observation.lookup.as_ref().map(|lookup| lookup.elapsed);
+    longest + lookup.unwrap_or_default()
+}
+
+fn observed(seen: &Seen, scale: Option<Duration>, now: Timestamp) -> Observed {
     let observation = &seen.observation;
     let dns = observation.lookup.as_ref().map(|lookup| lookup.elapsed);
-    let longest = observation.attempts.iter().map(|a| a.elapsed).max().unwrap_or_default();
-    let whole = longest + dns.unwrap_or_default();
+    let whole = scale.unwrap_or_else(|| whole(observation));
     let row = |attempt: &Attempt| AttemptRow {
         address: address(attempt),
         failure: attempt.failure.map(failure),
@@ -122,7 +135,7 @@ fn phases(dns: Option<Duration>, attempt: &Attempt, whole: Duration) -> String {
     for (i, part) in parts.iter().enumerate() {
         let Some(part) = part else { continue };
         let width = part.as_secs_f64() / whole.as_secs_f64() * WIDTH;
-        let width = width.min(WIDTH - x);
+        let width = width.min(WIDTH - x).max(0.0);
         let _ =
             write!(svg, "<rect class=\"p{i}\" x=\"{x:.1}\" width=\"{width:.1}\" height=\"12\"/>");
         x += width;

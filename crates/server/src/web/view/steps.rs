@@ -39,6 +39,17 @@ pub(crate) struct Step {
     pub(crate) command: Option<String>,
 }
 
+impl Step {
+    /// The text in pieces; what stands between backticks is code.
+    pub(crate) fn pieces(&self) -> Vec<(&str, bool)> {
+        let closed = self.text.matches('`').count() % 2 == 0;
+        if !closed {
+            return vec![(&self.text, false)];
+        }
+        self.text.split('`').enumerate().map(|(i, piece)| (piece, i % 2 == 1)).collect()
+    }
+}
+
 /// Groups instructions; `id` makes the tabs of this group unique on the page.
 pub(crate) fn places(instructions: &[Instruction], id: &str) -> Vec<Place> {
     let instructions = &instructions[..instructions.len().min(STEPS_MAX)];
@@ -105,6 +116,13 @@ mod tests {
 
     fn step(on: &str, os: &str, text: &str) -> Instruction {
         Instruction { on: on.into(), os: os.into(), text: text.into(), command: None }
+    }
+
+    #[test]
+    fn backticks_make_code() {
+        let step = |text: &str| Step { text: text.to_owned(), command: None };
+        assert_eq!(step("a `b` c").pieces(), [("a ", false), ("b", true), (" c", false)]);
+        assert_eq!(step("an odd ` one").pieces(), [("an odd ` one", false)]);
     }
 
     #[test]

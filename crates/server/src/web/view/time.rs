@@ -81,18 +81,15 @@ pub(crate) fn latency_ms(ms: f64) -> String {
     }
 }
 
-/// A share of 1, never rounded up to 100 % nor down to 0 %.
-pub(crate) fn percent(part: u64, whole: u64) -> Option<String> {
-    if whole == 0 {
-        return None;
+/// A share of 1, never rounded up to 100 %.
+pub(crate) fn percent_of(share: f64) -> String {
+    let percent = (share * 100.0).clamp(0.0, 100.0);
+    // The sum of many shares of 1 may be a hair below.
+    if percent > 100.0 - 1e-9 {
+        return "100 %".to_owned();
     }
-    if part == whole {
-        return Some("100 %".to_owned());
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a share for eyes")]
-    let share = part as f64 / whole as f64 * 100.0;
-    let cut = (share * 100.0).floor() / 100.0;
-    Some(if share < 10.0 { format!("{cut:.2} %") } else { format!("{} %", trimmed(cut)) })
+    let cut = (percent * 100.0).floor() / 100.0;
+    if percent < 10.0 { format!("{cut:.2} %") } else { format!("{} %", trimmed(cut)) }
 }
 
 fn trimmed(number: f64) -> String {
@@ -120,11 +117,10 @@ mod tests {
 
     #[test]
     fn a_share_is_never_flattered() {
-        assert_eq!(percent(99_999, 100_000).as_deref(), Some("99.99 %"));
-        assert_eq!(percent(100, 100).as_deref(), Some("100 %"));
-        assert_eq!(percent(995, 1_000).as_deref(), Some("99.5 %"));
-        assert_eq!(percent(0, 10).as_deref(), Some("0.00 %"));
-        assert_eq!(percent(0, 0), None);
+        assert_eq!(percent_of(0.999_99), "99.99 %");
+        assert_eq!(percent_of(1.0), "100 %");
+        assert_eq!(percent_of(0.995), "99.5 %");
+        assert_eq!(percent_of(0.0), "0.00 %");
     }
 
     #[test]

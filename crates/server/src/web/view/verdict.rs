@@ -96,6 +96,25 @@ impl Verdict {
     pub(crate) fn who(&self) -> &'static str {
         who(self.side)
     }
+
+    /// The verdict's first sentence, for the heading.
+    pub(crate) fn heading(&self) -> &str {
+        first_sentence(&self.sentence).0
+    }
+
+    /// What follows it.
+    pub(crate) fn rest(&self) -> Option<&str> {
+        first_sentence(&self.sentence).1
+    }
+}
+
+/// The first sentence, and what follows it.
+pub(crate) fn first_sentence(text: &str) -> (&str, Option<&str>) {
+    let ends = |end: &usize| text[end + 2..].starts_with(char::is_uppercase);
+    match text.find(". ").filter(ends) {
+        Some(end) => (&text[..=end], Some(&text[end + 2..])),
+        None => (text, None),
+    }
 }
 
 impl CauseView {

@@ -23,8 +23,13 @@ fn own_routes_that_say_no() {
 fn the_cable_is_unplugged() {
     let lab = Lab::new();
     lab.client().link_down();
-    diagnose(&lab.client(), "http://10.99.2.10/")
-        .is(["inconclusive", "tcp.network_unreachable", "client", "client.offline", "visitor"]);
+    diagnose(&lab.client(), "http://10.99.2.10/").is([
+        "inconclusive",
+        "tcp.network_unreachable",
+        "client",
+        "client.offline",
+        "visitor",
+    ]);
 }
 
 #[test]
@@ -41,8 +46,13 @@ fn the_forward_proxy_fails() {
         let _proxy = proxy.map(|how| Peer::start(&lab.neighbour(), 3128, Behaviour::Proxy(how)));
         let mut command = whydown(&lab.client());
         command.env("https_proxy", "http://10.99.2.30:3128");
-        diagnose_with(command, "https://10.99.2.10/")
-            .is(["inconclusive", failure, "proxy", "client.proxy", "visitor"]);
+        diagnose_with(command, "https://10.99.2.10/").is([
+            "inconclusive",
+            failure,
+            "proxy",
+            "client.proxy",
+            "visitor",
+        ]);
     }
 }
 
@@ -50,6 +60,11 @@ fn the_forward_proxy_fails() {
 fn browsers_refuse_the_port_of_a_working_target() {
     let lab = Lab::new();
     let _web = Peer::start(&lab.server(), 6000, Behaviour::Http(Answer::new(200)));
-    diagnose(&lab.client(), "http://10.99.2.10:6000/")
-        .is(["up", "-", "-", "client.unsafe_port", "visitor"]);
+    diagnose(&lab.client(), "http://10.99.2.10:6000/").is([
+        "up",
+        "-",
+        "-",
+        "client.unsafe_port",
+        "visitor",
+    ]);
 }

@@ -54,8 +54,13 @@ fn the_service_listens_on_another_port() {
 #[test]
 fn the_host_is_off() {
     let lab = Lab::new();
-    diagnose(&lab.client(), "http://10.99.2.77/")
-        .is(["down", "tcp.timed_out", "server", "host.down", "owner"]);
+    diagnose(&lab.client(), "http://10.99.2.77/").is([
+        "down",
+        "tcp.timed_out",
+        "server",
+        "host.down",
+        "owner",
+    ]);
 }
 
 #[test]
@@ -64,8 +69,13 @@ fn the_service_listens_on_ipv4_only() {
     lab.client().hosts("10.99.2.10 shop.test\nfd99:2::10 shop.test\n");
     let only: SocketAddr = "0.0.0.0:80".parse().unwrap();
     let _web = Peer::start(&lab.server(), only, http());
-    diagnose(&lab.client(), "http://shop.test/")
-        .is(["degraded", "tcp.refused", "server", "service.one_family_only", "owner"]);
+    diagnose(&lab.client(), "http://shop.test/").is([
+        "degraded",
+        "tcp.refused",
+        "server",
+        "service.one_family_only",
+        "owner",
+    ]);
 }
 
 #[test]
@@ -81,10 +91,8 @@ fn one_of_two_addresses_refuses() {
 #[test]
 fn the_service_comes_and_goes() {
     let lab = Lab::new();
-    let blink = Behaviour::Flapping {
-        up: Duration::from_millis(200),
-        down: Duration::from_millis(300),
-    };
+    let blink =
+        Behaviour::Flapping { up: Duration::from_millis(200), down: Duration::from_millis(300) };
     let _web = Peer::start(&lab.server(), 80, blink);
     let verdict = whydown_lab::until(Duration::from_secs(20), "a mixed verdict", || {
         let verdict = diagnose(&lab.client(), "http://10.99.2.10/");
@@ -111,8 +119,13 @@ fn a_port_is_forwarded_to_a_machine_that_is_off() {
     lab.server().rule(Rule::SendTo(80, nowhere));
     let arguments = ["diagnose", "http://10.99.2.10/", "--json", "--timeout", "6s"];
     let output = crate::run::run(crate::run::whydown(&lab.client()), &arguments);
-    crate::run::Verdict::of(output)
-        .is(["down", "tcp.host_unreachable", "server", "upstream.dead", "owner"]);
+    crate::run::Verdict::of(output).is([
+        "down",
+        "tcp.host_unreachable",
+        "server",
+        "upstream.dead",
+        "owner",
+    ]);
 }
 
 #[test]
@@ -128,6 +141,7 @@ fn routers_without_a_way() {
             lab.r1().remove_default_routes();
             lab.r1().ip("route del 10.99.2.0/24");
         }
-        diagnose(&lab.client(), "http://10.99.2.10/").is(["down", failure, "network", cause, "network"]);
+        diagnose(&lab.client(), "http://10.99.2.10/")
+            .is(["down", failure, "network", cause, "network"]);
     }
 }

@@ -43,8 +43,13 @@ fn the_hosts_own_firewall_rejects_over_ipv6() {
     ] {
         let (lab, _peers) = shop();
         lab.server().rule(Rule::Reject(Hook::Input, 80, reject));
-        diagnose(&lab.client(), "http://[fd99:2::10]/")
-            .is(["down", failure, "server", "firewall.rejects", "owner"]);
+        diagnose(&lab.client(), "http://[fd99:2::10]/").is([
+            "down",
+            failure,
+            "server",
+            "firewall.rejects",
+            "owner",
+        ]);
     }
 }
 
@@ -59,8 +64,13 @@ fn a_router_rejects() {
         for router in ["r1", "r2"] {
             let (lab, _peers) = shop();
             lab.host(router).rule(Rule::Reject(Hook::Forward, 80, reject));
-            diagnose(&lab.client(), "http://10.99.2.10/")
-                .is(["down", failure, "network", "path.rejects", "network"]);
+            diagnose(&lab.client(), "http://10.99.2.10/").is([
+                "down",
+                failure,
+                "network",
+                "path.rejects",
+                "network",
+            ]);
         }
     }
 }
@@ -92,8 +102,13 @@ fn the_clients_own_firewall_rejects() {
     ] {
         let (lab, _peers) = shop();
         lab.client().rule(Rule::Reject(Hook::Output, 80, reject));
-        diagnose(&lab.client(), "http://10.99.2.10/")
-            .is(["inconclusive", failure, "client", "client.firewall", "visitor"]);
+        diagnose(&lab.client(), "http://10.99.2.10/").is([
+            "inconclusive",
+            failure,
+            "client",
+            "client.firewall",
+            "visitor",
+        ]);
     }
 }
 
@@ -105,7 +120,12 @@ fn the_clients_own_firewall_drops() {
             Hook::Output => lab.client().rule(Rule::Drop(hook, 80)),
             _ => lab.client().rule(Rule::DropReplies(hook, 80)),
         }
-        diagnose(&lab.client(), "http://10.99.2.10/")
-            .is(["inconclusive", "tcp.timed_out", "client", "client.firewall", "visitor"]);
+        diagnose(&lab.client(), "http://10.99.2.10/").is([
+            "inconclusive",
+            "tcp.timed_out",
+            "client",
+            "client.firewall",
+            "visitor",
+        ]);
     }
 }

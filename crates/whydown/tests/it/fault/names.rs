@@ -30,16 +30,26 @@ fn each_way_in_which_a_name_is_not_resolved() {
 fn nothing_listens_on_the_resolvers_port() {
     let (lab, dns) = lab_with_resolver();
     drop(dns);
-    diagnose(&lab.client(), "http://shop.test/")
-        .is(["inconclusive", "dns.unreachable", "dns", "dns.resolver_down", "visitor"]);
+    diagnose(&lab.client(), "http://shop.test/").is([
+        "inconclusive",
+        "dns.unreachable",
+        "dns",
+        "dns.resolver_down",
+        "visitor",
+    ]);
 }
 
 #[test]
 fn the_resolver_is_behind_a_firewall() {
     let (lab, _dns) = lab_with_resolver();
     lab.r2().rule(Rule::Reject(Hook::Forward, 53, Reject::AdminProhibited));
-    diagnose(&lab.client(), "http://shop.test/")
-        .is(["inconclusive", "dns.unreachable", "dns", "dns.resolver_down", "visitor"]);
+    diagnose(&lab.client(), "http://shop.test/").is([
+        "inconclusive",
+        "dns.unreachable",
+        "dns",
+        "dns.resolver_down",
+        "visitor",
+    ]);
 }
 
 #[test]
@@ -48,6 +58,11 @@ fn a_hosts_file_line_leads_to_an_old_address() {
     let _web = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200)));
     dns.set_addresses("shop.test", &["10.99.2.10".parse().unwrap()]);
     lab.client().hosts("10.99.2.30 shop.test\n");
-    diagnose(&lab.client(), "http://shop.test/")
-        .is(["inconclusive", "tcp.refused", "client", "client.hosts_file", "visitor"]);
+    diagnose(&lab.client(), "http://shop.test/").is([
+        "inconclusive",
+        "tcp.refused",
+        "client",
+        "client.hosts_file",
+        "visitor",
+    ]);
 }

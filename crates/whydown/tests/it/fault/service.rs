@@ -61,8 +61,13 @@ fn large_packets_are_lost_on_the_way() {
     let body = "x".repeat(50_000);
     let _web = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200).body(body)));
     lab.r2().rule(Rule::DropLongerThan(Hook::Forward, 1_000));
-    diagnose(&lab.client(), "http://10.99.2.10/")
-        .is(["down", "http.timed_out", "network", "path.mtu", "network"]);
+    diagnose(&lab.client(), "http://10.99.2.10/").is([
+        "down",
+        "http.timed_out",
+        "network",
+        "path.mtu",
+        "network",
+    ]);
 }
 
 #[test]
@@ -73,6 +78,11 @@ fn banner_services_that_work_are_up() {
     for target in ["ssh://10.99.2.10", "redis://10.99.2.10", "tcp://10.99.2.10:22"] {
         diagnose(&lab.client(), target).is(["up", "-", "-", "-", "-"]);
     }
-    diagnose(&lab.client(), "redis://10.99.2.10:22")
-        .is(["down", "banner.unexpected", "app", "service.wrong_protocol", "visitor"]);
+    diagnose(&lab.client(), "redis://10.99.2.10:22").is([
+        "down",
+        "banner.unexpected",
+        "app",
+        "service.wrong_protocol",
+        "visitor",
+    ]);
 }

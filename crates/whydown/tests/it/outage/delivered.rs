@@ -41,7 +41,10 @@ channels:
     assert_eq!(diagnosis["failure"], "tcp.refused");
     assert_eq!(diagnosis["stage"], "server");
     let cause = &diagnosis["causes"][0];
-    assert_eq!((&cause["code"], &cause["side"]), (&"service.not_listening".into(), &"owner".into()));
+    assert_eq!(
+        (&cause["code"], &cause["side"]),
+        (&"service.not_listening".into(), &"owner".into())
+    );
     let fix = cause["fix"][0]["text"].as_str().unwrap();
     assert!(mail.subject().contains("shop is down: tcp.refused"), "{}", mail.subject());
     let text = mail.text("text/plain");

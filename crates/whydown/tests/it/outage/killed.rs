@@ -46,14 +46,16 @@ fn kill_at_random(server: &mut Server, chance: &mut Chance) {
 
 #[test]
 fn fifty_kills_lose_nothing_and_tell_nothing_twice() {
-    let seed = std::env::var("WHYDOWN_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| now().subsec_nanosecond().unsigned_abs().into());
+    let seed: Option<u64> = std::env::var("WHYDOWN_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(now().subsec_nanosecond().unsigned_abs()));
     println!("seed {seed} (WHYDOWN_SEED={seed} repeats it)");
     let mut chance = Chance(seed | 1);
     let lab = Lab::new();
     let receiver = Receiver::start(&lab.client(), 0);
-    let mut config =
-        format!("channels:\n  - name: ops\n    webhook: {{ url: \"{}\" }}\nmonitors:\n", receiver.url("/"));
+    let mut config = format!(
+        "channels:\n  - name: ops\n    webhook: {{ url: \"{}\" }}\nmonitors:\n",
+        receiver.url("/")
+    );
     for i in 0..OUTAGES {
         config += &format!(
             "  - {{ name: m{i}, target: \"http://10.99.2.10:{}/\", interval: 1s, notify: [ops] }}\n",
@@ -102,9 +104,11 @@ fn fifty_kills_lose_nothing_and_tell_nothing_twice() {
 #[track_caller]
 fn wait_told(receiver: &Receiver, server: &Server, monitor: &str, event: &str) {
     until(Duration::from_secs(30), format!("{event} of {monitor}: {}", server.output()), || {
-        receiver.requests().iter().map(whydown_lab::Request::json).find(|body| {
-            body["monitor"]["name"] == monitor && body["event"] == event
-        })
+        receiver
+            .requests()
+            .iter()
+            .map(whydown_lab::Request::json)
+            .find(|body| body["monitor"]["name"] == monitor && body["event"] == event)
     });
 }
 

@@ -1,0 +1,174 @@
+//! A closer look at one failing address. What is looked at depends on what was seen: an answer is
+//! asked who gave it, silence where it begins, a strange protocol what it is.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::timeout_at;
+use whydown_core::evidence::AddressEvidence;
+use whydown_core::failure::Failure;
+use whydown_core::observation::{Attempt, Step};
+
+use super::{Around, Look, neighbours, silence, speak, tos, trace, ttl};
+use crate::observe::{Check, attempts};
+
+/// Segment size that passes every path: IPv4's smallest reassembly buffer less headers.
+const SMALL_SEGMENT_BYTES: u16 = 536;
+
+/// What a failure makes worth looking at.
+struct Wanted {
+    neighbours: bool,
+    reset: bool,
+    trace: bool,
+    alive: bool,
+    speaks: bool,
+    small_segments: bool,
+}
+
+impl Wanted {
+    fn after(attempt: &Attempt, look: &Look<'_>) -> Self {
+        use Failure as F;
+        let failure = attempt.failure.unwrap_or(F::SelfInternal);
+        let unconnected = !attempt.connected();
+        let unheard = matches!(failure, F::TcpTimedOut);
+        let unreachable = matches!(failure, F::TcpHostUnreachable | F::TcpNetworkUnreachable);
+        let strange = matches!(
+            failure,
+            F::TlsNotTls
+                | F::TlsClosed
+                | F::TlsReset
+                | F::TlsTimedOut
+                | F::HttpNotHttp
+                | F::HttpSpokenToTls
+                | F::HttpEmptyReply
+                | F::HttpReset
+                | F::HttpTimedOut
+                | F::BannerUnexpected
+                | F::TcpReset
+        );
+        // Our own routing said no: no packet ever left.
+        let local = unconnected && attempt.icmp.is_none() && attempt.tcp.is_none() && !unheard;
+        Self {
+            neighbours: !local || failure == F::TcpRefused,
+            reset: failure == F::TcpRefused && attempt.icmp.is_none(),
+            trace: unheard || (look.settings.deep && unconnected && !local),
+            alive: unheard || (unreachable && !local) || failure == F::IcmpNoReply,
+            speaks: strange && !unconnected,
+            small_segments: !unconnected
+                && failure.is_silence()
+                && matches!(
+                    attempt.step,
+                    Step::TlsHandshake | Step::FirstByte | Step::Head | Step::Body
+                ),
+        }
+    }
+}
+
+/// Looks at the address of a failing attempt.
+pub(super) async fn look_at(look: &Look<'_>, attempt: &Attempt) -> Around {
+    let wanted = Wanted::after(attempt, look);
+    let remote = SocketAddr::new(attempt.ip, attempt.port);
+    let (way, alive, speaks, small) = tokio::join!(
+        the_way(look, attempt, &wanted),
+        when(wanted.alive, silence::alive(look, attempt.ip)),
+        when(wanted.speaks, speak::identify(look, remote)),
+        when(wanted.small_segments, small_segments(look, attempt)),
+    );
+    let (mut found, neighbours, missing) = way;
+    found.alive = alive;
+    found.speaks = speaks.flatten();
+    found.small_segments_answered = small.flatten();
+    (found, neighbours, missing)
+}
+
+/// What the packets to a port meet on their way, compared with those to its neighbours.
+async fn the_way(look: &Look<'_>, attempt: &Attempt, wanted: &Wanted) -> Around {
+    let remote = SocketAddr::new(attempt.ip, attempt.port);
+    let mut found = AddressEvidence::new(attempt.ip);
+    let mut missing = Vec::new();
+    let rtt = round_trip(attempt);
+    let around = async {
+        let neighbours = when(wanted.neighbours, neighbours::touch(look, attempt)).await;
+        let neighbours = neighbours.unwrap_or_default();
+        let open = neighbours::best_open(&neighbours);
+        let open = open.map(|port| SocketAddr::new(attempt.ip, port));
+        let trace = match open.filter(|_| wanted.trace) {
+            Some(open) => trace::trace(look, open, rtt, false).await,
+            None => Vec::new(),
+        };
+        (neighbours, open, trace)
+    };
+    let silent = attempt.failure == Some(Failure::TcpTimedOut);
+    let ((neighbours, open, open_trace), reset_ttl, trace) = tokio::join!(
+        around,
+        when(wanted.reset, ttl::of_reset(look, remote, rtt)),
+        when(wanted.trace, trace::trace(look, remote, rtt, silent)),
+    );
+    found.reset_ttl = reset_ttl.flatten();
+    found.trace = trace.unwrap_or_default();
+    found.open_trace = open_trace;
+    if wanted.reset {
+        let closed = neighbours
+            .iter()
+            .find(|n| n.failure == Some(Failure::TcpRefused) && n.icmp.is_none())
+            .map(|neighbour| SocketAddr::new(attempt.ip, neighbour.port));
+        let (open_ttl, reflection) = tokio::join!(
+            open_ttl(look, open, found.reset_ttl, rtt),
+            tos::reflection(look, remote, closed, rtt)
+        );
+        found.open_ttl = open_ttl;
+        match reflection {
+            Ok((here, elsewhere)) => {
+                found.tos_reflected = here;
+                found.tos_reflected_elsewhere = elsewhere;
+            }
+            Err(tos::NotPermitted) => missing.push(tos::MISSING_RIGHT.to_owned()),
+        }
+    }
+    if silent {
+        // Last, when our own other packets no longer move the counters.
+        found.counters = silence::counters(look, remote).await;
+    }
+    (found, neighbours, missing)
+}
+
+async fn open_ttl(
+    look: &Look<'_>,
+    open: Option<SocketAddr>,
+    guess: Option<u8>,
+    rtt: Duration,
+) -> Option<(u16, u8)> {
+    let open = open?;
+    let ttl = ttl::of_open(look, open, guess?, rtt).await?;
+    Some((open.port(), ttl))
+}
+
+async fn when<T>(wanted: bool, work: impl Future<Output = T>) -> Option<T> {
+    if wanted { Some(work.await) } else { None }
+}
+
+/// How long an answer from this address takes, as far as it is known.
+fn round_trip(attempt: &Attempt) -> Duration {
+    /// Used when none was measured; waits are several of these.
+    const UNKNOWN: Duration = Duration::from_millis(75);
+    const LONGEST: Duration = Duration::from_millis(500);
+    let measured = match attempt.failure {
+        Some(Failure::TcpRefused) => Some(attempt.elapsed),
+        _ => attempt.timing.connect,
+    };
+    measured.unwrap_or(UNKNOWN).min(LONGEST)
+}
+
+/// Makes the same request with small segments: is it answered then?
+async fn small_segments(look: &Look<'_>, attempt: &Attempt) -> Option<bool> {
+    let mut monitor = look.monitor.clone();
+    monitor.timeout = look.left();
+    if monitor.timeout.is_zero() {
+        return None;
+    }
+    let check =
+        Check { max_segment: Some(SMALL_SEGMENT_BYTES), ..Check::new(&monitor, look.check) };
+    let again = timeout_at(look.deadline, attempts(&check, &[attempt.ip])).await.ok()?;
+    let failure = again.first()?.failure;
+    Some(failure.is_none_or(|failure| !failure.is_silence()))
+}

@@ -1,0 +1,121 @@
+//! Is it only this target? Things that should work whatever the target does: the default
+//! gateways, the configured resolvers, and the hosts that the settings name.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use hickory_proto::rr::{Name, RecordType};
+use tokio::time::timeout_at;
+use whydown_core::evidence::Control;
+use whydown_core::failure::Failure;
+use whydown_core::target::Host;
+use whydown_host::{netlink, resolver, route};
+
+use super::Look;
+use crate::connect::{Options, connect};
+use crate::dns::{Ask, Question, ask, udp_socket};
+use crate::observe::resolve;
+
+/// Patience with one control.
+const PATIENCE: Duration = Duration::from_millis(900);
+/// A port that routers often have something to say about.
+const GATEWAY_PORT: u16 = 80;
+/// A UDP port where nothing listens.
+const UNUSED_PORT: u16 = 33_500;
+/// Configured hosts tried.
+const HOSTS_MAX: usize = 10;
+const DEFAULT_PORT: u16 = 443;
+
+/// Touches all controls.
+pub(super) async fn touch(look: &Look<'_>) -> Vec<Control> {
+    let gateways = route::gateways();
+    let resolvers = resolver::resolvers();
+    let servers = resolvers.servers.iter().filter(|_| resolvers.configured);
+    let hosts = look.settings.controls.iter().take(HOSTS_MAX);
+    let (gateways, servers, hosts) = tokio::join!(
+        join_all(gateways.into_iter().map(|ip| gateway(look, ip))),
+        join_all(servers.map(|server| resolver_control(look, *server))),
+        join_all(hosts.map(|host| host_control(look, host))),
+    );
+    gateways.into_iter().chain(servers).chain(hosts.into_iter().flatten()).collect()
+}
+
+/// A gateway answers when it says anything at all: TCP, ICMP, or ARP / neighbour discovery.
+async fn gateway(look: &Look<'_>, ip: IpAddr) -> Control {
+    let deadline = look.within(PATIENCE);
+    let tcp = async {
+        let remote = SocketAddr::new(ip, GATEWAY_PORT);
+        match connect(remote, &Options::default(), deadline).await {
+            Ok(_) => None,
+            Err(not) => Some(not.failure).filter(|failure| *failure != Failure::TcpRefused),
+        }
+    };
+    let udp = async {
+        let socket = udp_socket(SocketAddr::new(ip, UNUSED_PORT)).ok()?;
+        socket.send(&[]).await.ok()?;
+        let mut buffer = [0; 1];
+        let answer = timeout_at(deadline, socket.recv(&mut buffer)).await.ok()?;
+        let refused = |error: &std::io::Error| error.raw_os_error() == Some(libc::ECONNREFUSED);
+        answer.as_ref().map_or_else(refused, |_| true).then_some(())
+    };
+    tokio::pin!(tcp, udp);
+    let failure = tokio::select! {
+        Some(()) = &mut udp => None,
+        failure = &mut tcp => failure,
+    };
+    let answers = || netlink::neighbour_answers(ip) == Some(true);
+    let failure = failure.filter(|failure| {
+        // Silence of the upper layers means nothing while the lower one answers.
+        !failure.is_silence() || !answers()
+    });
+    Control { name: "default gateway".to_owned(), address: ip, failure }
+}
+
+/// A resolver answers when it says anything at all.
+async fn resolver_control(look: &Look<'_>, server: SocketAddr) -> Control {
+    let question = Question { name: Name::root(), kind: RecordType::NS };
+    let how = Ask { recursive: true, unchecked: false, deadline: look.within(PATIENCE) };
+    let answer = ask(server, &question, how).await;
+    Control {
+        name: "resolver".to_owned(),
+        address: server.ip(),
+        failure: answer.failure.filter(|_| answer.rcode.is_none()),
+    }
+}
+
+/// A host answers when it accepts or refuses.
+async fn host_control(look: &Look<'_>, text: &str) -> Option<Control> {
+    let (host, port) = parse(text);
+    let deadline = look.within(PATIENCE);
+    let (lookup, addresses) = resolve(&host, deadline).await;
+    if let Some(failure) = lookup.and_then(|lookup| lookup.failure) {
+        let address = IpAddr::from([0, 0, 0, 0]);
+        return Some(Control { name: text.to_owned(), address, failure: Some(failure) });
+    }
+    let address = addresses.first().copied()?;
+    let tries = addresses.iter().take(2).map(|ip| async move {
+        let remote = SocketAddr::new(*ip, port);
+        match connect(remote, &Options::default(), deadline).await {
+            Ok(_) => None,
+            Err(not) => Some(not.failure).filter(|failure| *failure != Failure::TcpRefused),
+        }
+    });
+    let failures = join_all(tries).await;
+    let failure = failures.iter().copied().min_by_key(Option::is_some).flatten();
+    Some(Control { name: text.to_owned(), address, failure })
+}
+
+/// `name`, `name:port`, an address, or `[address]:port`.
+fn parse(text: &str) -> (Host, u16) {
+    if let Ok(remote) = text.parse::<SocketAddr>() {
+        return (Host::Ip(remote.ip()), remote.port());
+    }
+    if let Ok(ip) = text.parse() {
+        return (Host::Ip(ip), DEFAULT_PORT);
+    }
+    match text.rsplit_once(':').map(|(name, port)| (name, port.parse())) {
+        Some((name, Ok(port))) => (Host::Name(name.to_ascii_lowercase()), port),
+        _ => (Host::Name(text.to_ascii_lowercase()), DEFAULT_PORT),
+    }
+}
