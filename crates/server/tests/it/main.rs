@@ -6,6 +6,7 @@ mod api;
 mod browser;
 mod config;
 mod demo;
+mod docs;
 mod email;
 mod engine;
 mod house;
