@@ -1,10 +1,28 @@
 //! How each client words a failure: browsers, curl, nc and the runtimes of common languages.
+//!
+//! One file per family of clients, each a table from a failure to the client's words. What was
+//! measured and what is only documented stands at the head of each file. Knows no cause.
+
+mod case;
+mod chrome;
+mod compiled;
+mod curl;
+mod firefox;
+mod node;
+mod ports;
+mod python;
+mod safari;
+mod services;
+mod systems;
+mod tools;
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::observation::Attempt;
 use crate::target::Target;
+
+pub use ports::unsafe_port;
 
 /// How well-known clients show one failure. `None`: the client shows no error (it waits, or
 /// shows the page), or does not speak the target's protocol.
@@ -30,6 +48,36 @@ pub struct SeenAs {
     pub go: Option<String>,
     /// Java: the exception.
     pub java: Option<String>,
+    /// OpenSSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<String>,
+    /// psql and other users of libpq.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psql: Option<String>,
+    /// mysql and mariadb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mysql: Option<String>,
+    /// redis-cli.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis_cli: Option<String>,
+    /// telnet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telnet: Option<String>,
+    /// ncat (Nmap).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ncat: Option<String>,
+    /// .NET on Windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dotnet: Option<String>,
+    /// PHP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub php: Option<String>,
+    /// Windows' system error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<String>,
+    /// macOS' system error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macos: Option<String>,
 }
 
 /// What Firefox shows.
@@ -44,16 +92,37 @@ pub struct FirefoxError {
 /// What curl prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurlError {
-    /// Exit code.
+    /// Exit code; 0 where curl sees no error and prints the page.
     pub exit: u8,
     /// The message after `curl: (N) `.
     pub message: String,
 }
 
-/// How clients word `failure` of `target`; the attempt's errno, ICMP error, TLS alert and HTTP
-/// status choose between variants.
+/// How clients word `failure` of `target`; the attempt's errno, step, TLS alert and HTTP
+/// answer choose between variants.
 #[must_use]
 pub fn seen_as(failure: Failure, target: &Target, attempt: Option<&Attempt>) -> SeenAs {
-    let _ = (failure, target, attempt);
-    SeenAs::default()
+    let case = case::Case { failure, target, attempt };
+    SeenAs {
+        chrome: chrome::seen(&case),
+        firefox: firefox::seen(&case),
+        safari: safari::seen(&case),
+        curl: curl::seen(&case),
+        wget: tools::wget(&case),
+        nc: tools::nc(&case),
+        node: node::seen(&case),
+        python: python::seen(&case),
+        go: compiled::go(&case),
+        java: compiled::java(&case),
+        ssh: services::ssh(&case),
+        psql: services::psql(&case),
+        mysql: services::mysql(&case),
+        redis_cli: services::redis(&case),
+        telnet: tools::telnet(&case),
+        ncat: tools::ncat(&case),
+        dotnet: compiled::dotnet(&case),
+        php: compiled::php(&case),
+        windows: systems::windows(&case),
+        macos: systems::macos(&case),
+    }
 }

@@ -253,9 +253,6 @@ pub struct Environment {
     /// Rules of the own packet filter that touch the target, as text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output_rules: Vec<String>,
-    /// Browsers refuse this port (the Fetch standard's list of bad ports).
-    #[serde(default)]
-    pub unsafe_port: bool,
     /// How far this clock is ahead of a reference (negative: behind), in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_ahead_s: Option<i64>,

@@ -407,7 +407,8 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 
 fn parse_host(text: &str) -> Result<Host, TargetError> {
     let bad = |why: &str| TargetError::BadHost { host: text.to_owned(), why: why.to_owned() };
-    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(ip) = bracketed.unwrap_or(text).parse::<IpAddr>() {
         return Ok(Host::Ip(ip));
     }
     match url::Host::parse(text) {

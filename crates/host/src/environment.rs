@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use whydown_core::evidence::Environment;
 use whydown_core::target::Target;
 
-use crate::{firewall, ports, proxy, resolver, route};
+use crate::{firewall, proxy, resolver, route};
 
 /// Looks at this machine (at the calling thread's namespaces). `failing`: the addresses whose
 /// routes are of interest.
@@ -29,7 +29,6 @@ pub fn environment(target: &Target, failing: &[IpAddr]) -> Environment {
         hosts_line: target.host.name().and_then(resolver::hosts).map(|entry| entry.line),
         resolvers: configured.map(std::net::SocketAddr::ip).collect(),
         output_rules: rules.rules,
-        unsafe_port: target.scheme.is_http() && ports::is_unsafe_port(target.port),
         clock_ahead_s: None,
         missing_rights,
     }

@@ -6,7 +6,6 @@ pub mod counters;
 mod environment;
 pub mod firewall;
 pub mod netlink;
-pub mod ports;
 pub mod proxy;
 pub mod resolver;
 pub mod route;

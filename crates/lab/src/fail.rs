@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 19] = [
+const PACKAGES: [(&str, &str); 27] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -60,13 +60,21 @@ const PACKAGES: [(&str, &str); 19] = [
     ("postgres", "postgresql"),
     ("initdb", "postgresql"),
     ("sshd", "openssh-server"),
+    ("ssh-keygen", "openssh-client"),
+    ("psql", "postgresql-client"),
+    ("setpriv", "util-linux"),
+    ("ping", "iputils-ping"),
+    ("nc", "netcat-openbsd"),
+    ("nstat", "iproute2"),
+    ("redis-cli", "redis-server"),
+    ("ssh", "openssh-client"),
 ];
 
 /// Where a program lies; ends the test with the `apt-get install` line when it is missing.
 #[track_caller]
 pub(crate) fn need_program(program: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Debian keeps daemons in sbin, which an ordinary PATH lacks, and PostgreSQL's in its own place.
+    // Debian keeps daemons in sbin, which an ordinary PATH lacks, PostgreSQL's elsewhere.
     let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     let found = env::split_paths(&path)
         .chain(more)
@@ -93,8 +101,6 @@ fn postgres_directories() -> Vec<PathBuf> {
 #[track_caller]
 pub(crate) fn need_root() {
     if !nix::unistd::geteuid().is_root() {
-        fail(
-            "network namespaces need root; fix: run as root, e.g. `sudo -E cargo nextest run --workspace`",
-        );
+        fail("network namespaces need root; fix: run as root, e.g. `sudo -E cargo nextest run`");
     }
 }

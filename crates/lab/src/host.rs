@@ -124,7 +124,7 @@ impl Host {
     }
 
     /// Runs a command to its end; ends the test when it takes longer than a minute.
-    pub fn exec<S: AsRef<std::ffi::OsStr>>(&self, program: &str, args: &[S]) -> Output {
+    pub fn exec(&self, program: &str, args: &[&str]) -> Output {
         let output = self.exec_for(std::time::Duration::from_secs(60), program, args);
         if output.stopped {
             fail(format_args!("`{program}` on {} did not end within 60 s", self.name()));
@@ -134,30 +134,25 @@ impl Host {
 
     /// Runs a command for at most `limit`, then kills it and says so in [`Output::stopped`]: for
     /// clients that wait for ever.
-    pub fn exec_for<S: AsRef<std::ffi::OsStr>>(
-        &self,
-        limit: std::time::Duration,
-        program: &str,
-        args: &[S],
-    ) -> Output {
+    pub fn exec_for(&self, limit: std::time::Duration, program: &str, args: &[&str]) -> Output {
         let mut command = self.command(program);
         command.args(args);
         Output::of(command, None, limit)
     }
 
     /// Starts a command that lives until the [`Process`] is dropped.
-    pub fn spawn<S: AsRef<std::ffi::OsStr>>(&self, program: &str, args: &[S]) -> Process {
+    pub fn spawn(&self, program: &str, args: &[&str]) -> Process {
         let mut command = self.command(program);
         command.args(args);
         self.spawn_command(command)
     }
 
-    /// Like [`Host::spawn`], for a command of [`Host::command`] with its own environment or directory.
+    /// Like [`Host::spawn`], for a command that was made by [`Host::command`].
     pub fn spawn_command(&self, command: Command) -> Process {
         Process::start(command, &self.unused_path("output"))
     }
 
-    /// Runs `work` on a thread that was moved into this host and returns what it returns. Sockets made
+    /// Runs `work` on a thread that was moved into this host and returns its result. Sockets made
     /// there stay on this host wherever they are used, threads started there are on it too, and
     /// `/etc/resolv.conf` and its like are this host's. (`/proc/net` is not: it belongs to the main
     /// thread; read `/proc/thread-self/net`.)

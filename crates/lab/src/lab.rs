@@ -6,7 +6,7 @@
 //!        (5 ms each way)                        ├─ n 10.99.2.30
 //!                                               └─ d 10.99.2.53
 //! ```
-//! IPv6 alongside: the same with `fd99:1::10` and so on. Addresses repeat in every lab; names don't.
+//! IPv6 alongside: `fd99:1::10` and so on. Addresses repeat in every lab; names don't.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
@@ -18,11 +18,13 @@ use crate::process::{Command, Output};
 use crate::scratch::Scratch;
 
 mod cable;
+mod limits;
 mod tap;
 mod topology;
 
 pub use cable::Cable;
-use topology::{Place, RATE_LIMITS_OFF, RouteErrors};
+use limits::RouteErrors;
+use topology::{Place, RATE_LIMITS_OFF};
 
 /// Each way; a link without delay changes what `connect()` reports.
 const DEFAULT_DELAY: Duration = Duration::from_millis(5);
@@ -62,7 +64,7 @@ impl Builder {
         self
     }
 
-    /// Only client, routers and server.
+    /// Only client, routers and server. Looking up names fails at once there.
     #[must_use]
     pub fn small(mut self) -> Self {
         self.small = true;
@@ -137,9 +139,10 @@ impl Lab {
             fail(format_args!("{known} hosts in one lab; the limit is {HOSTS_MAX}"));
         }
         ip_batch(&[], &lines.join("\n"));
+        let has_resolver = self.find("d").is_some();
         // Before the links exist, because new links take over the namespace's defaults.
         self.each(&hosts, places, |host, place| {
-            topology::write_etc_files(host);
+            topology::write_etc_files(host, has_resolver);
             host.sysctl(&topology::settings(place.is_router()));
             if !self.rate_limits {
                 host.sysctl(&RATE_LIMITS_OFF);

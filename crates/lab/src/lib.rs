@@ -33,7 +33,11 @@
 //! assert!(receiver.requests().is_empty());
 //! ```
 
+mod base64;
+mod browser;
 mod ca;
+mod capture;
+mod dns;
 mod fail;
 mod host;
 mod http;
@@ -47,7 +51,10 @@ mod service;
 mod until;
 mod wire;
 
+pub use browser::{Browser, ConsoleLine, Element};
 pub use ca::{Ca, Flavour, Identity};
+pub use capture::Capture;
+pub use dns::{DnsServer, Query, Say};
 pub use host::{Hook, Host, Reject, Route, Rule};
 pub use http::Headers;
 pub use lab::{Builder, Cable, Lab, Side};
@@ -55,5 +62,8 @@ pub use mail::{Mail, Part};
 pub use peer::{Answer, Behaviour, Listen, OldTls, Peer, Proxy, TlsVersion};
 pub use process::{Command, Output, Process, Signal};
 pub use receiver::{Receiver, Reply, Request};
-pub use service::{Doorman, Exim, Haproxy, Nginx, Service, Smtp};
+pub use service::{
+    Dnsmasq, Doorman, Exim, Haproxy, Knot, Nginx, Postgres, Redis, Service, Smtp, Sshd, Unbound,
+    Zone,
+};
 pub use until::{try_until, until};

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
+use crate::base64::decode;
 use crate::fail::OrFail as _;
 use crate::http::Headers;
 
@@ -108,34 +109,11 @@ fn parts_of(entity: &str) -> Vec<Part> {
     }
     let encoding = headers.get("content-transfer-encoding").unwrap_or_default();
     let content = match encoding.to_ascii_lowercase().as_str() {
-        "base64" => base64(body),
+        "base64" => decode(body),
         "quoted-printable" => quoted_printable(body),
         _ => body.as_bytes().to_vec(),
     };
     vec![Part { kind, content }]
-}
-
-/// What isn't of the alphabet is ignored (RFC 2045 §6.8).
-fn base64(text: &str) -> Vec<u8> {
-    let value = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for six in text.bytes().filter_map(value) {
-        bits = (bits << 6 | u32::from(six)) & 0xff_ffff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.extend((bits >> count).to_le_bytes().first());
-        }
-    }
-    bytes
 }
 
 fn quoted_printable(text: &str) -> Vec<u8> {
@@ -177,7 +155,7 @@ fn decode_words(text: &str) -> String {
             decoded.push_str(before);
         }
         let bytes = match encoding {
-            "B" | "b" => base64(content),
+            "B" | "b" => decode(content),
             _ => quoted_printable(&content.replace('_', " ")),
         };
         decoded.push_str(&String::from_utf8_lossy(&bytes));
@@ -188,7 +166,7 @@ fn decode_words(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, decode_words, parts_of};
+    use super::{decode_words, parts_of};
 
     #[test]
     fn encoded_words_are_decoded_and_the_space_between_them_is_not_kept() {
@@ -206,12 +184,5 @@ mod tests {
         let seen: Vec<(&str, &[u8])> =
             parts.iter().map(|part| (part.kind.as_str(), part.content.as_slice())).collect();
         assert_eq!(seen, [("text/plain", &b"a=bc"[..]), ("text/html", &b"<b>"[..])]);
-    }
-
-    #[test]
-    fn base64_of_every_length_is_decoded() {
-        for (text, bytes) in [("", ""), ("YQ==", "a"), ("YWI=", "ab"), ("YW\nJj", "abc")] {
-            assert_eq!(base64(text), bytes.as_bytes(), "{text}");
-        }
     }
 }

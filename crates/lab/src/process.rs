@@ -144,12 +144,17 @@ impl Process {
 
     /// Asks it to end (`SIGTERM`), insists (`SIGKILL`) after five seconds.
     pub fn stop(&mut self) {
+        self.stop_by(Signal::SIGTERM);
+    }
+
+    /// The same with another signal than `SIGTERM`.
+    pub fn stop_by(&mut self, signal: Signal) {
         if self.ended().is_some() {
             return;
         }
         let group = pid_of(&self.child);
-        // A stopped process would not see SIGTERM before it continues.
-        let _ = killpg(group, Signal::SIGTERM);
+        // A stopped process would not see the signal before it continues.
+        let _ = killpg(group, signal);
         let _ = killpg(group, Signal::SIGCONT);
         if try_until(PATIENCE, || self.ended()).is_none() {
             self.kill();

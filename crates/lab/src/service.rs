@@ -8,13 +8,25 @@ use crate::fail::OrFail as _;
 use crate::host::Host;
 use crate::process::{Process, Signal, is_listening};
 
+mod dnsmasq;
 mod exim;
 mod haproxy;
+mod knot;
 mod nginx;
+mod postgres;
+mod redis;
+mod sshd;
+mod unbound;
 
+pub use dnsmasq::Dnsmasq;
 pub use exim::{Doorman, Exim, Smtp};
 pub use haproxy::Haproxy;
+pub use knot::{Knot, Zone};
 pub use nginx::Nginx;
+pub use postgres::Postgres;
+pub use redis::Redis;
+pub use sshd::Sshd;
+pub use unbound::Unbound;
 
 /// What has to be true before a server is ready.
 #[derive(Clone, Debug)]
@@ -23,6 +35,8 @@ pub(crate) enum Ready {
     Port(u16),
     /// A file exists and isn't empty.
     File(PathBuf),
+    /// It has said each of these since it was started.
+    Said(Vec<String>),
 }
 
 /// A server that can be stopped and started again. It ends when this is dropped.
@@ -33,6 +47,7 @@ pub struct Service {
     program: String,
     args: Vec<String>,
     ready: Ready,
+    stop_signal: Signal,
     process: Mutex<Option<Process>>,
 }
 
@@ -46,12 +61,25 @@ impl Service {
         args: &[&str],
         ready: Ready,
     ) -> Self {
+        Self::launch_with(host, directory, (program, args), ready, Signal::SIGTERM)
+    }
+
+    /// The same for programs that want another signal to end.
+    #[track_caller]
+    pub(crate) fn launch_with(
+        host: &Host,
+        directory: &Path,
+        (program, args): (&str, &[&str]),
+        ready: Ready,
+        stop_signal: Signal,
+    ) -> Self {
         let service = Self {
             host: host.clone(),
             directory: directory.into(),
             program: program.into(),
             args: args.iter().map(ToString::to_string).collect(),
             ready,
+            stop_signal,
             process: Mutex::default(),
         };
         service.start_again();
@@ -75,6 +103,7 @@ impl Service {
             // Left by a killed predecessor, it would say "ready" too early.
             let _ = fs::remove_file(path);
         }
+        let said_before = self.output().len();
         let mut command = self.host.command(&self.program);
         command.args(&self.args).current_dir(&self.directory);
         let mut process = Process::start(command, &self.directory.join("output.log"));
@@ -83,6 +112,11 @@ impl Service {
             let ready = match &self.ready {
                 Ready::Port(port) => is_listening(process.pid(), *port),
                 Ready::File(path) => fs::metadata(path).is_ok_and(|file| file.len() > 0),
+                Ready::Said(texts) => {
+                    let output = process.output();
+                    let new = output.get(said_before..).unwrap_or_default();
+                    texts.iter().all(|text| new.contains(text))
+                }
             };
             ready.then_some(())
         });
@@ -93,10 +127,10 @@ impl Service {
         self.process.lock().or_fail("a lab thread panicked")
     }
 
-    /// Ends it as an administrator would (`SIGTERM`), and waits for the end.
+    /// Ends it as an administrator would (mostly by `SIGTERM`), and waits for the end.
     pub fn stop(&self) {
         if let Some(mut process) = self.process().take() {
-            process.stop();
+            process.stop_by(self.stop_signal);
         }
     }
 
@@ -122,7 +156,7 @@ impl Service {
 
     /// What it has written to standard output and error, in all its lives.
     pub fn output(&self) -> String {
-        fs::read_to_string(self.directory.join("output.log")).unwrap_or_default()
+        self.file("output.log")
     }
 
     /// A file of its directory as text; empty when it isn't there yet.

@@ -1,20 +1,14 @@
 //! Who is linked to whom, with which addresses and kernel settings. Text for `ip -batch` only.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
-
-use nix::fcntl::{Flock, FlockArg};
 
 use super::{Side, addresses};
-use crate::fail::OrFail as _;
 use crate::host::Host;
 use crate::scratch::kill_where;
-use crate::until::until;
 
 /// One host of the network.
 pub(super) struct Place {
@@ -160,8 +154,8 @@ pub(super) fn bridge_port(port: &str) -> Vec<String> {
     plug(port, Side::Client.bridge())
 }
 
-/// Lines that make two neighbours know each other, on `host`'s card `eth0`: the first packet through
-/// a delay line would otherwise wait for the question and the answer to arrive.
+/// Lines that make a neighbour know `host`: the first packet through a delay line would otherwise
+/// wait for the question and the answer to arrive.
 pub(super) fn acquaintance(host: &Host) -> Vec<String> {
     let mac = mac(host.v4());
     let known = |ip: &dyn std::fmt::Display| {
@@ -202,8 +196,10 @@ fn route(v4_net: &str, v6_net: &str, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Vec<Stri
 }
 
 /// The files that `ip netns exec` puts over those in `/etc`.
-pub(super) fn write_etc_files(host: &Host) {
-    host.resolv_conf("nameserver 10.99.2.53\n");
+pub(super) fn write_etc_files(host: &Host, has_resolver: bool) {
+    // Without a resolver its address would be silent: looking up any name would take 10 s.
+    let resolver = if has_resolver { "10.99.2.53" } else { "127.0.0.1" };
+    host.resolv_conf(&format!("nameserver {resolver}\n"));
     host.hosts("127.0.0.1 localhost\n::1 localhost\n");
     host.nsswitch_conf("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n");
 }
@@ -216,7 +212,7 @@ pub(super) fn settings(is_router: bool) -> Vec<(&'static str, &'static str)> {
         ("net.ipv6.conf.default.accept_dad", "0"),
         ("net.ipv6.conf.default.router_solicitations", "0"),
         ("net.ipv6.conf.default.accept_ra", "0"),
-        // IPv4 settings are inherited from the machine, which may be strict or route around a block.
+        // Inherited from the machine for IPv4, which may be strict or route around a block.
         ("net.ipv4.conf.all.rp_filter", "0"),
         ("net.ipv4.conf.default.rp_filter", "0"),
         ("net.ipv4.conf.all.send_redirects", "0"),
@@ -248,66 +244,4 @@ pub(super) fn kill_inhabitants(stem: &str, namespaces: &[&str]) {
     kill_where(|mark, process| {
         mark == Some(stem) || inode(&process.join("ns/net")).is_some_and(|net| ours.contains(&net))
     });
-}
-
-/// How often routers say "no route": a limit that the kernel keeps for the whole machine, not per
-/// namespace (`ip_error()` in net/ipv4/route.c). Labs share a lock while it is off; the last one
-/// puts it back; a lab that wants the limit has the lock alone.
-#[derive(Debug)]
-pub(super) struct RouteErrors {
-    lock: Option<Flock<File>>,
-}
-
-const ERROR_COST: &str = "/proc/sys/net/ipv4/route/error_cost";
-const LOCK: &str = "/run/lock/whydown-lab-route-errors";
-/// Longer than any test of other labs takes.
-const LOCK_DEADLINE: Duration = Duration::from_secs(120);
-
-impl RouteErrors {
-    pub(super) fn new(keep_limits: bool) -> Self {
-        // Only the owner of the machine's own namespace may change it; a container's root may not.
-        let Ok(cost) = fs::read_to_string(ERROR_COST) else {
-            return Self { lock: None };
-        };
-        let kind = if keep_limits {
-            FlockArg::LockExclusiveNonblock
-        } else {
-            FlockArg::LockSharedNonblock
-        };
-        let what = "labs with other ICMP limits on this machine to end";
-        let mut lock = until(LOCK_DEADLINE, what, || Flock::lock(open_lock(), kind).ok());
-        if keep_limits {
-            restore_cost(&mut lock);
-        } else if cost.trim() != "0" {
-            // The lock's content is what to put back.
-            lock.set_len(0).or_fail("cannot empty the lock file");
-            lock.write_all(cost.as_bytes()).or_fail("cannot write the lock file");
-            let _ = fs::write(ERROR_COST, "0");
-        }
-        Self { lock: Some(lock) }
-    }
-}
-
-impl Drop for RouteErrors {
-    fn drop(&mut self) {
-        if let Some(lock) = self.lock.take().and_then(|lock| lock.unlock().ok())
-            && let Ok(mut lock) = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-        {
-            restore_cost(&mut lock);
-        }
-    }
-}
-
-fn open_lock() -> File {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(LOCK);
-    file.or_fail(format_args!("cannot open {LOCK}"))
-}
-
-fn restore_cost(lock: &mut File) {
-    let mut cost = String::new();
-    let read = lock.rewind().and_then(|()| lock.read_to_string(&mut cost));
-    if read.is_ok() && !cost.trim().is_empty() {
-        let _ = fs::write(ERROR_COST, cost.trim());
-        let _ = lock.set_len(0);
-    }
 }

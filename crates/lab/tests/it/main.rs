@@ -2,10 +2,13 @@
 //!
 //! The witnesses are independent of the lab: curl, ping, ss, openssl, tcpdump, the kernel's errno.
 
+mod browser;
+mod dns;
 mod firewall;
 mod mail;
 mod network;
 mod peers;
 mod receiver;
+mod services;
 mod tls;
 mod witness;

@@ -18,9 +18,19 @@ pub(crate) fn verdict(host: &Host, args: &[&str]) -> (i32, String) {
     (output.code.expect("curl was killed"), output.stdout)
 }
 
-/// The errno of a blocking connect from a host, 0 when it succeeds; `ETIMEDOUT` after 300 ms.
+/// The errno of a blocking connect from a host, 0 when it succeeds; `ETIMEDOUT` when there is no
+/// answer to the first SYN.
 pub(crate) fn connect_errno(host: &Host, to: SocketAddr) -> i32 {
-    let tried = host.enter(|| TcpStream::connect_timeout(&to, Duration::from_millis(300)));
+    errno_within(host, to, Duration::from_millis(900))
+}
+
+/// Whether nothing at all comes back from there.
+pub(crate) fn is_silent(host: &Host, to: SocketAddr) -> bool {
+    errno_within(host, to, Duration::from_millis(300)) == libc::ETIMEDOUT
+}
+
+fn errno_within(host: &Host, to: SocketAddr, limit: Duration) -> i32 {
+    let tried = host.enter(|| TcpStream::connect_timeout(&to, limit));
     match tried {
         Ok(_) => 0,
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => libc::ETIMEDOUT,

@@ -240,7 +240,7 @@ fn the_visitors_own_side_is_looked_at() {
     assert_eq!(own.hosts_line.as_deref(), Some("10.99.2.10 shop.lab"));
     assert!(own.output_rules.iter().any(|rule| rule.contains("8449")), "{own:#?}");
     assert!(own.default_route.v4 && own.default_route.v6 && !own.no_interface);
-    assert_eq!((&own.tunnel, &own.route, own.unsafe_port), (&None, &None, false));
+    assert_eq!((&own.tunnel, &own.route), (&None, &None));
     client.forget_rules();
 
     for (route, kind) in [

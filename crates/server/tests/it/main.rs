@@ -1,1 +1,21 @@
-//! Integration tests of `whydown-server`: one binary, so that an edit links once.
+//! Tests of the server: one binary, one module per part.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+mod access;
+mod api;
+mod browser;
+mod config;
+mod demo;
+mod docs;
+mod email;
+mod engine;
+mod house;
+mod outbox;
+mod reload;
+mod site;
+mod spine;
+mod store;
+mod support;
+mod trouble;
+mod web;
+mod webhook;

@@ -1,1 +1,9 @@
-//! Integration tests of `whydown`: one binary, so that an edit links once.
+//! Integration tests of the `whydown` command: real processes against real faults.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod cli;
+mod docs;
+mod fault;
+mod honest;
+mod outage;
+mod run;

@@ -1,0 +1,199 @@
+//! The evidence seen from the side of the rules: the questions that several of them ask.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::evidence::{AddressEvidence, Evidence, Neighbour};
+use crate::failure::Failure;
+use crate::observation::{Attempt, IcmpError, Observation, State};
+use crate::target::{PortSource, Target};
+
+/// Linux's errno numbers that decide something (asm-generic/errno.h).
+pub(super) mod errno {
+    pub(crate) const EPERM: i32 = 1;
+    pub(crate) const EACCES: i32 = 13;
+    pub(crate) const EINVAL: i32 = 22;
+}
+
+/// A failed ARP or neighbour discovery takes three tries a second apart; with two earlier
+/// probes still running a second client may see the end of it after one second.
+pub(super) const NEIGHBOUR_DISCOVERY_MIN: Duration = Duration::from_millis(900);
+
+/// Faster than any packet that leaves the machine and comes back over a cable.
+pub(super) const LOCAL_DECISION_MAX: Duration = Duration::from_micros(300);
+
+/// A target with the evidence about it.
+pub(super) struct Case<'a> {
+    pub(super) target: &'a Target,
+    pub(super) evidence: &'a Evidence,
+    /// The newest failing observation, else the newest.
+    pub(super) observation: Option<&'a Observation>,
+    /// Its first failing attempt, else its first.
+    pub(super) attempt: Option<&'a Attempt>,
+    pub(super) failure: Option<Failure>,
+    pub(super) state: State,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(target: &'a Target, evidence: &'a Evidence) -> Self {
+        let seen = &evidence.observations;
+        let fails = |o: &&Observation| o.failure.is_some();
+        // The first failing check is preferred: a later one may be slowed down or sped up by
+        // what the first one taught the network (ICMP rate limits, cached ARP failures).
+        let observation = seen.iter().find(fails).or(seen.last());
+        let failure = observation.and_then(|o| o.failure);
+        let attempt = observation.and_then(|o| {
+            let failing = o.attempts.iter().find(|a| a.failure.is_some() && a.failure == failure);
+            failing.or_else(|| o.attempts.first())
+        });
+        let mut case = Self {
+            target,
+            evidence,
+            observation,
+            attempt,
+            failure,
+            state: observation.map_or(State::Inconclusive, |o| o.state),
+        };
+        if case.alternates() {
+            case.state = State::Degraded;
+        }
+        case
+    }
+
+    /// Did some of the checks work and others not?
+    pub(super) fn alternates(&self) -> bool {
+        let seen = &self.evidence.observations;
+        seen.iter().any(|o| o.state == State::Up) && seen.iter().any(|o| o.failure.is_some())
+    }
+
+    pub(super) fn failed_with(&self, failures: &[Failure]) -> bool {
+        self.failure.is_some_and(|failure| failures.contains(&failure))
+    }
+
+    /// A failure of `connect()` itself.
+    pub(super) fn failed_to_connect(&self) -> bool {
+        self.failed_with(&[
+            Failure::TcpRefused,
+            Failure::TcpTimedOut,
+            Failure::TcpHostUnreachable,
+            Failure::TcpNetworkUnreachable,
+            Failure::TcpNotPermitted,
+            Failure::TcpProtocolUnreachable,
+            Failure::UdpRefused,
+        ])
+    }
+
+    pub(super) fn icmp(&self) -> Option<IcmpError> {
+        self.attempt.and_then(|attempt| attempt.icmp)
+    }
+
+    /// Who sent the ICMP error that ended the attempt.
+    pub(super) fn icmp_sender(&self) -> Option<Sender> {
+        let attempt = self.attempt?;
+        let sender = attempt.icmp?.sender?;
+        Some(if attempt.local.is_some_and(|local| local.ip() == sender) && sender != attempt.ip {
+            Sender::Ourselves
+        } else if sender == attempt.ip {
+            Sender::Destination
+        } else {
+            Sender::Router(sender)
+        })
+    }
+
+    /// Was the attempt ended by this machine, without a packet?
+    pub(super) fn decided_locally(&self) -> bool {
+        self.attempt.is_some_and(|attempt| {
+            attempt.icmp.is_none()
+                && attempt.elapsed <= LOCAL_DECISION_MAX
+                && !attempt.ip.is_loopback()
+        })
+    }
+
+    /// Is the target this machine itself?
+    pub(super) fn is_this_machine(&self) -> bool {
+        self.attempt.is_some_and(|attempt| {
+            attempt.ip.is_loopback() || attempt.local.is_some_and(|local| local.ip() == attempt.ip)
+        })
+    }
+
+    pub(super) fn closer_look(&self) -> Option<&'a AddressEvidence> {
+        let ip = self.attempt?.ip;
+        self.evidence.addresses.iter().find(|address| address.ip == ip)
+    }
+
+    /// Other ports of the failing address.
+    pub(super) fn neighbours(&self) -> impl Iterator<Item = &'a Neighbour> {
+        let ip = self.attempt.map(|attempt| attempt.ip);
+        self.evidence.neighbours.iter().filter(move |neighbour| Some(neighbour.ip) == ip)
+    }
+
+    /// Ports of the failing address that accept connections.
+    pub(super) fn open_neighbours(&self) -> Vec<u16> {
+        self.neighbours().filter(|n| n.failure.is_none()).map(|n| n.port).collect()
+    }
+
+    /// Does the failing address itself answer anything at all? `None`: not looked at.
+    pub(super) fn host_answers(&self) -> Option<bool> {
+        let look = self.closer_look();
+        let alive = look.and_then(|look| look.alive).map(|alive| {
+            alive.icmp.is_some_and(|icmp| icmp.sender == self.attempt.map(|attempt| attempt.ip))
+        });
+        let mut neighbours = self.neighbours().peekable();
+        if neighbours.peek().is_none() && alive.is_none() {
+            return None;
+        }
+        let answered = neighbours.any(|n| match n.failure {
+            None => true,
+            Some(Failure::TcpRefused) => n.icmp.is_none() || self.is_own(n.icmp),
+            Some(_) => false,
+        });
+        Some(answered || alive == Some(true))
+    }
+
+    fn is_own(&self, icmp: Option<IcmpError>) -> bool {
+        icmp.and_then(|icmp| icmp.sender) == self.attempt.map(|attempt| attempt.ip)
+    }
+
+    /// The port was written by hand and is not the scheme's own.
+    pub(super) fn port_is_unusual(&self) -> bool {
+        self.target.port_source == PortSource::Given
+            && self.target.scheme.default_port().is_some_and(|port| port != self.target.port)
+    }
+
+    /// `host:port`, for facts.
+    pub(super) fn place(&self) -> String {
+        match self.attempt {
+            Some(attempt) if attempt.port != 0 => match attempt.ip {
+                IpAddr::V6(ip) => format!("[{ip}]:{}", attempt.port),
+                IpAddr::V4(ip) => format!("{ip}:{}", attempt.port),
+            },
+            Some(attempt) => attempt.ip.to_string(),
+            None => self.target.authority(),
+        }
+    }
+}
+
+/// Who sent an ICMP error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// This machine.
+    Ourselves,
+    /// The address we wanted to reach.
+    Destination,
+    /// Somebody between.
+    Router(IpAddr),
+}
+
+/// Milliseconds as people read them.
+pub(super) fn millis(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1_000.0;
+    if ms < 1.0 {
+        format!("{ms:.2} ms")
+    } else if ms < 100.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 10_000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1_000.0)
+    }
+}

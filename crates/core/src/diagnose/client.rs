@@ -1,0 +1,133 @@
+//! The visitor's own side: no network, own routes and rules, tunnels, proxies, blocked ports.
+
+use crate::cause::Cause as C;
+use crate::failure::{Failure as F, Stage};
+
+use super::case::Case;
+use super::{Finding, Rule};
+
+pub(super) const RULES: &[Rule] =
+    &[no_interface, controls, own_route, own_rules, tunnel, proxy, unsafe_port];
+
+fn failed_on_the_way(case: &Case<'_>) -> bool {
+    case.failed_to_connect()
+        || case.failed_with(&[
+            F::DnsTimedOut,
+            F::DnsUnreachable,
+            F::DnsServerFailure,
+            F::UdpNoReply,
+            F::IcmpNoReply,
+            F::SelfOffline,
+        ])
+}
+
+fn no_interface(case: &Case<'_>) -> Option<Finding> {
+    if !case.evidence.environment.no_interface || !failed_on_the_way(case) || case.is_this_machine()
+    {
+        return None;
+    }
+    Some(Finding {
+        stage: Stage::Client,
+        fact: "no network interface of this machine is up".to_owned(),
+        source: "/sys/class/net",
+        ratios: &[(C::ClientOffline, 500.0)],
+    })
+}
+
+/// Things that should work whatever the target does.
+fn controls(case: &Case<'_>) -> Option<Finding> {
+    let controls = &case.evidence.controls;
+    if controls.is_empty() || !failed_on_the_way(case) || case.is_this_machine() {
+        return None;
+    }
+    let dead = controls.iter().filter(|control| control.failure.is_some()).count();
+    let names = controls.iter().map(|control| control.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (fact, ratios): (String, &'static [(C, f64)]) = if dead == controls.len() {
+        (format!("nothing else answers either: {names}"), &[(C::ClientOffline, 40.0)])
+    } else {
+        let alive = controls.len() - dead;
+        (
+            format!("this machine is online: {alive} of {} controls answer", controls.len()),
+            &[(C::ClientOffline, 0.02)],
+        )
+    };
+    Some(Finding { stage: Stage::Client, fact, source: "control targets", ratios })
+}
+
+fn own_route(case: &Case<'_>) -> Option<Finding> {
+    let route = case.evidence.environment.route.as_ref()?;
+    if !failed_on_the_way(case) {
+        return None;
+    }
+    let environment = &case.evidence.environment;
+    let nowhere = !environment.default_route.v4 && !environment.default_route.v6;
+    let (fact, ratios): (String, &'static [(C, f64)]) = match route.kind.as_str() {
+        "none" if nowhere => (
+            "this machine has no default route at all".to_owned(),
+            &[(C::ClientRoute, 30.0), (C::ClientOffline, 20.0)],
+        ),
+        "none" => {
+            ("this machine knows no route to the address".to_owned(), &[(C::ClientRoute, 60.0)])
+        }
+        kind => (
+            format!("an own {kind} route decides: {}", route.text),
+            &[(C::ClientRoute, 600.0), (C::ClientFirewall, 0.1)],
+        ),
+    };
+    Some(Finding { stage: Stage::Client, fact, source: "rtnetlink, ip-route(8)", ratios })
+}
+
+fn own_rules(case: &Case<'_>) -> Option<Finding> {
+    let rules = &case.evidence.environment.output_rules;
+    if rules.is_empty() || !failed_on_the_way(case) {
+        return None;
+    }
+    Some(Finding {
+        stage: Stage::Client,
+        fact: format!("this machine's own packet filter has a rule for it: {}", rules.join("; ")),
+        source: "nft list ruleset",
+        ratios: &[(C::ClientFirewall, 12.0)],
+    })
+}
+
+fn tunnel(case: &Case<'_>) -> Option<Finding> {
+    let tunnel = case.evidence.environment.tunnel.as_ref()?;
+    if !failed_on_the_way(case) {
+        return None;
+    }
+    Some(Finding {
+        stage: Stage::Client,
+        fact: format!("the way to the target leads through the tunnel {tunnel} (a VPN)"),
+        source: "rtnetlink, /sys/class/net",
+        ratios: &[(C::ClientVpn, 25.0)],
+    })
+}
+
+fn proxy(case: &Case<'_>) -> Option<Finding> {
+    let (address, variable) = case.evidence.environment.proxy.as_ref()?;
+    let failure = case.failure?;
+    let used = case.observation?.proxy.is_some();
+    Some(Finding {
+        stage: Stage::Proxy,
+        fact: if used {
+            format!("the connection goes through the proxy {address} ({variable})")
+        } else {
+            format!("{variable} names the proxy {address}; this check went around it")
+        },
+        source: "environment",
+        ratios: if failure.stage() == Stage::Proxy { &[(C::ClientProxy, 2.0)] } else { &[] },
+    })
+}
+
+/// Browsers refuse these ports without asking the network; other clients do not.
+fn unsafe_port(case: &Case<'_>) -> Option<Finding> {
+    if !case.target.scheme.is_http() || !crate::client::unsafe_port(case.target.port) {
+        return None;
+    }
+    Some(Finding {
+        stage: Stage::Client,
+        fact: format!("browsers refuse to open port {}", case.target.port),
+        source: "Fetch standard, bad ports",
+        ratios: if case.failure.is_none() { &[(C::ClientUnsafePort, 100.0)] } else { &[] },
+    })
+}

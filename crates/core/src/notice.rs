@@ -1,0 +1,265 @@
+//! What is said about an incident, to which channel, and the key by which a receiver recognises
+//! a repetition. Wording only: delivery is the outbox's business.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnosis::Diagnosis;
+use crate::incident::{Effect, Incident, Phase, rounded};
+use crate::monitor::Monitor;
+use crate::units::{ms, show};
+
+/// The schema of [`NoticeBody`].
+pub const SCHEMA: &str = "whydown.notice/1";
+
+/// One message about an incident to one channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The same for every delivery attempt of this message, and for no other message.
+    pub key: String,
+    /// The channel's name.
+    pub channel: String,
+    /// What is said.
+    pub body: NoticeBody,
+}
+
+/// What is said; the webhook's body is this object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoticeBody {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What happened.
+    pub event: NoticeEvent,
+    /// The incident, without its diagnosis.
+    pub incident: IncidentBrief,
+    /// The monitor, without request secrets.
+    pub monitor: MonitorBrief,
+    /// The verdict.
+    pub diagnosis: Diagnosis,
+}
+
+/// What happened to an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NoticeEvent {
+    /// It was confirmed.
+    #[serde(rename = "incident.opened")]
+    Opened,
+    /// Its verdict changed.
+    #[serde(rename = "incident.updated")]
+    Updated,
+    /// It ended.
+    #[serde(rename = "incident.resolved")]
+    Resolved,
+    /// Nothing: somebody tries the channel out.
+    #[serde(rename = "test")]
+    Test,
+}
+
+impl NoticeEvent {
+    /// The word used in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "incident.opened",
+            Self::Updated => "incident.updated",
+            Self::Resolved => "incident.resolved",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// An incident in a notice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentBrief {
+    /// Its id in the API and in the pages' address.
+    pub id: String,
+    /// Where in its course it is.
+    pub phase: Phase,
+    /// Start of the first failing check.
+    pub started_at: Timestamp,
+    /// When it was confirmed.
+    pub opened_at: Timestamp,
+    /// Start of the first fine check after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// Why it ended, when not by recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
+    /// How long it has lasted.
+    #[serde(rename = "duration_ms", with = "ms")]
+    pub duration: std::time::Duration,
+    /// It comes and goes.
+    pub flapping: bool,
+    /// The page to look at, when the server knows its own address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// A monitor in a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonitorBrief {
+    /// Its name.
+    pub name: String,
+    /// Its target.
+    pub target: String,
+}
+
+/// The messages that an effect asks for: one per channel of the monitor. `base_url` is the
+/// address of the server's pages.
+#[must_use]
+pub fn notices(
+    monitor: &Monitor,
+    effect: &Effect,
+    base_url: Option<&str>,
+    now: Timestamp,
+) -> Vec<Notice> {
+    let (event, incident) = match effect {
+        Effect::Opened(incident) => (NoticeEvent::Opened, incident),
+        Effect::Updated(incident) => (NoticeEvent::Updated, incident),
+        Effect::Resolved(incident) => (NoticeEvent::Resolved, incident),
+        Effect::Acknowledged(_) | Effect::Noted(_) => return Vec::new(),
+    };
+    let body = NoticeBody {
+        schema: SCHEMA.to_owned(),
+        event,
+        incident: brief(incident, base_url, now),
+        monitor: MonitorBrief { name: monitor.name.clone(), target: monitor.target.to_string() },
+        diagnosis: incident.diagnosis.clone(),
+    };
+    let mut channels = monitor.notify.clone();
+    channels.sort_unstable();
+    channels.dedup();
+    channels
+        .into_iter()
+        .map(|channel| Notice {
+            key: format!("{}.{}.{channel}", incident.id, incident.sequence),
+            channel,
+            body: body.clone(),
+        })
+        .collect()
+}
+
+fn brief(incident: &Incident, base_url: Option<&str>, now: Timestamp) -> IncidentBrief {
+    IncidentBrief {
+        id: incident.id.clone(),
+        phase: incident.phase,
+        started_at: incident.started_at,
+        opened_at: incident.opened_at,
+        resolved_at: incident.resolved_at,
+        ended_by: incident.ended_by.clone(),
+        duration: incident.duration(now),
+        flapping: incident.flapping,
+        url: base_url
+            .map(|base| format!("{}/incidents/{}", base.trim_end_matches('/'), incident.id)),
+    }
+}
+
+impl NoticeBody {
+    /// One line: a mail's subject, a chat message's first line.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let name = &self.monitor.name;
+        let state = self.diagnosis.state.name();
+        match self.event {
+            NoticeEvent::Opened => {
+                let failure = self.diagnosis.failure.map_or("failing", |failure| failure.code());
+                let again = if self.incident.flapping { " (flapping)" } else { "" };
+                format!("{name} is {state}: {failure}{again}")
+            }
+            NoticeEvent::Updated => {
+                let failure = self.diagnosis.failure.map_or("failing", |failure| failure.code());
+                format!("{name} is still {state}: now {failure}")
+            }
+            NoticeEvent::Resolved => match &self.incident.ended_by {
+                Some(reason) => format!("{name}: incident closed, {reason}"),
+                None => format!("{name} is up again after {}", self.lasted()),
+            },
+            NoticeEvent::Test => format!("{name}: test message"),
+        }
+    }
+
+    /// How long the incident has lasted, for people.
+    #[must_use]
+    pub fn lasted(&self) -> String {
+        show(rounded(self.incident.duration))
+    }
+
+    /// The whole message as plain text, at most 78 columns where the facts allow.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut lines = vec![self.diagnosis.summary.clone(), String::new()];
+        if self.event == NoticeEvent::Test {
+            return lines.join("\n");
+        }
+        lines.push(format!("Target    {}", self.monitor.target));
+        lines.push(format!("Since     {}", second(self.incident.started_at)));
+        if let Some(at) = self.incident.resolved_at {
+            lines.push(format!("Until     {} ({})", second(at), self.lasted()));
+        }
+        self.verdict_lines(&mut lines);
+        if self.event != NoticeEvent::Resolved {
+            self.cause_lines(&mut lines);
+            self.evidence_lines(&mut lines);
+        }
+        if let Some(url) = &self.incident.url {
+            lines.push(String::new());
+            lines.push(url.clone());
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn verdict_lines(&self, lines: &mut Vec<String>) {
+        let diagnosis = &self.diagnosis;
+        if let Some(failure) = diagnosis.failure {
+            let stage = diagnosis.stage.map_or("unknown", crate::failure::Stage::name);
+            lines.push(format!("Failure   {failure} at stage {stage}"));
+        }
+        let scope = &diagnosis.scope;
+        lines.push(format!("Seen by   {} of {} locations", scope.failing, scope.reporting));
+    }
+
+    fn cause_lines(&self, lines: &mut Vec<String>) {
+        for (i, cause) in self.diagnosis.causes.iter().take(3).enumerate() {
+            if i == 0 {
+                lines.push(String::new());
+            }
+            lines.push(format!(
+                "{} {:.0} %: {} (to be fixed by: {})",
+                if i == 0 { "Cause" } else { "or   " },
+                cause.confidence * 100.0,
+                cause.code,
+                cause.side
+            ));
+        }
+        let Some(cause) = self.diagnosis.causes.first() else { return };
+        for (title, list) in [("To make sure", &cause.confirm), ("To fix it", &cause.fix)] {
+            if list.is_empty() {
+                continue;
+            }
+            lines.push(String::new());
+            lines.push(format!("{title}:"));
+            for (i, instruction) in list.iter().take(4).enumerate() {
+                lines.push(format!("  {}. {}", i + 1, instruction.text));
+                if let Some(command) = &instruction.command {
+                    lines.push(format!("     {command}"));
+                }
+            }
+        }
+    }
+
+    fn evidence_lines(&self, lines: &mut Vec<String>) {
+        if self.diagnosis.evidence.is_empty() {
+            return;
+        }
+        lines.push(String::new());
+        lines.push("Evidence:".to_owned());
+        for fact in self.diagnosis.evidence.iter().take(12) {
+            lines.push(format!("  {} ({})", fact.fact, fact.source));
+        }
+    }
+}
+
+/// To the second: what a person compares with their own clock.
+fn second(at: Timestamp) -> String {
+    format!("{at:.0}").replace('T', " ").replace('Z', " (UTC)")
+}

@@ -1,0 +1,126 @@
+//! Incidents, and verdicts on any target.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use whydown_core::incident::Incident;
+use whydown_core::target::Target;
+
+use super::caller::Caller;
+use super::input::{Asked, Object};
+use super::problem::Problem;
+use crate::access::Scope;
+use crate::store::{Delivery, DeliveryState, IncidentFilter};
+use crate::web::Web;
+
+fn shown(incident: &Incident, now: Timestamp) -> Value {
+    json!({
+        "id": incident.id,
+        "monitor": incident.monitor,
+        "phase": incident.phase,
+        "started_at": incident.started_at,
+        "opened_at": incident.opened_at,
+        "acknowledged": incident.acknowledged,
+        "resolved_at": incident.resolved_at,
+        "ended_by": incident.ended_by,
+        "duration_ms": incident.duration(now).as_secs_f64() * 1_000.0,
+        "flapping": incident.flapping,
+        "diagnosis": incident.diagnosis,
+        "timeline": incident.timeline,
+    })
+}
+
+fn delivery(delivery: &Delivery) -> Value {
+    let state = match delivery.state {
+        DeliveryState::Waiting => "waiting",
+        DeliveryState::Delivered => "delivered",
+        DeliveryState::Dead => "dead",
+    };
+    json!({
+        "key": delivery.key,
+        "channel": delivery.channel,
+        "event": delivery.event,
+        "state": state,
+        "created_at": delivery.created_at,
+        "attempts": delivery.attempts,
+        "done_at": delivery.done_at,
+        "due_at": delivery.due_at,
+        "last_error": delivery.last_error,
+    })
+}
+
+/// One incident with its notices.
+async fn whole(web: &Web, incident: &Incident) -> Result<Value, Problem> {
+    let notices = web.app.store().notices_of(&incident.id).await?;
+    let mut value = shown(incident, Timestamp::now());
+    value["notices"] = notices.iter().map(delivery).collect();
+    Ok(value)
+}
+
+/// `GET /incidents`
+pub(super) async fn list(State(web): State<Web>, asked: Asked) -> Result<Response, Problem> {
+    let asked = asked.knows(&["state", "monitor", "limit", "before"])?;
+    let (limit, before) = (asked.limit()?, asked.before()?);
+    let open_only = match asked.get("state") {
+        None | Some("all") => false,
+        Some("open") => true,
+        Some(other) => {
+            return Err(Problem::field("state", format!("{other:?} is neither open nor all")));
+        }
+    };
+    let filter = IncidentFilter { open_only, monitor: asked.get("monitor").map(str::to_owned) };
+    let mut found = web.app.store().incidents(&filter, before, limit + 1).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|incident| incident.started_at);
+    let now = Timestamp::now();
+    let found: Vec<Value> = found.iter().map(|incident| shown(incident, now)).collect();
+    Ok(Json(json!({ "incidents": found, "next": next })).into_response())
+}
+
+/// `GET /incidents/{id}`
+pub(super) async fn get(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let incident = web.app.store().incident(&id).await?;
+    let incident = incident.ok_or_else(|| Problem::not_found("incident"))?;
+    Ok(Json(whole(&web, &incident).await?).into_response())
+}
+
+/// `POST /incidents/{id}/acknowledge`
+pub(super) async fn acknowledge(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    caller.may(Scope::Write)?;
+    let incident = web.app.acknowledge(&id, &caller.0.name).await?;
+    Ok(Json(whole(&web, &incident).await?).into_response())
+}
+
+/// `POST /diagnose`
+pub(super) async fn diagnose(
+    State(web): State<Web>,
+    caller: Caller,
+    object: Object,
+) -> Result<Response, Problem> {
+    // Not for `read`: it makes this server send packets to wherever the caller wants.
+    caller.may(Scope::Write)?;
+    let fields = object.only(&["target"])?;
+    let target = match fields.get("target") {
+        Some(Value::String(target)) => target,
+        Some(_) => return Err(Problem::field("target", "is not a text")),
+        None => return Err(Problem::field("target", "is missing")),
+    };
+    let target: Target =
+        target.parse().map_err(|error| Problem::field("target", format!("{error}")))?;
+    let Ok(_place) = web.diagnoses.try_acquire() else {
+        let detail = "too many targets are being diagnosed; try again in a few seconds";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+    };
+    Ok(Json(web.app.diagnose(&target).await).into_response())
+}

@@ -1,0 +1,455 @@
+//! The one loop that decides: reports and requests come in, one batch at a time becomes one
+//! transaction of observations, standings, incidents and outbox rows. Only after the commit do
+//! pages and outbox hear of it. It never waits for a delivery and never talks to the network.
+
+mod draft;
+mod edit;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
+use whydown_core::diagnose::diagnose;
+use whydown_core::diagnosis::Diagnosis;
+use whydown_core::evidence::Evidence;
+use whydown_core::incident::{Effect, Incident, Input, Phase, Policy, Standing, step};
+use whydown_core::monitor::Monitor;
+use whydown_core::notice::notices;
+use whydown_core::observation::State;
+use whydown_core::scope::{Location, correlate};
+use whydown_core::target::Target;
+use whydown_core::wire::Report;
+
+use crate::app::{EditError, Live};
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::health::HealthBoard;
+use crate::probing::Rechecks;
+use crate::roster::{Roster, Stored};
+use crate::store::{Store, StoreError};
+use crate::tasks::Stop;
+use draft::Draft;
+pub(crate) use edit::Edit;
+
+/// Reports handled as one batch at most.
+const BATCH_MAX: usize = 1_024;
+/// Fine observations wait so long for company: one row a second, not one row a check.
+const LINGER: Duration = Duration::from_secs(1);
+/// How soon writing is tried again when the store could not take a batch.
+const RETRY: Duration = Duration::from_secs(1);
+/// Rows read at a start to fill the pages' memory.
+const WARM_BATCHES: u32 = 256;
+/// Observations that wait in memory while nothing can be stored; beyond it the oldest go.
+const PENDING_MAX: usize = 50_000;
+
+/// Everything that can make the server act, besides reports.
+pub(crate) enum Event {
+    /// Somebody takes an incident.
+    Acknowledge {
+        /// Its id.
+        incident: String,
+        /// Who.
+        by: String,
+        /// The incident afterwards.
+        reply: oneshot::Sender<Result<Incident, EditError>>,
+    },
+    /// A monitor or channel is made, changed or removed.
+    Edit {
+        /// What.
+        edit: Box<Edit>,
+        /// How it went.
+        reply: oneshot::Sender<Result<(), EditError>>,
+    },
+    /// The configuration file has changed and is in order.
+    Reloaded(Box<Config>),
+    /// Answered when everything handed in before is stored.
+    Settled(oneshot::Sender<()>),
+}
+
+/// What the engine shares with the rest of the server.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) board: Arc<Board>,
+    pub(crate) health: Arc<HealthBoard>,
+    pub(crate) roster: watch::Sender<Arc<Roster>>,
+    pub(crate) assignments: watch::Sender<Arc<Vec<Monitor>>>,
+    pub(crate) live: broadcast::Sender<Live>,
+    pub(crate) outbox: Arc<Notify>,
+    pub(crate) recheck: Rechecks,
+}
+
+pub(crate) struct Engine {
+    shared: Shared,
+    stored: Stored,
+    standings: HashMap<String, Standing>,
+    draft: Draft,
+    /// Nothing is written before; `None` while writing works.
+    retry_at: Option<Instant>,
+}
+
+/// What comes in.
+pub(crate) struct Inbox {
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) reports: mpsc::Receiver<Report>,
+}
+
+impl Engine {
+    /// Loads what is remembered, and ends incidents of monitors that are gone.
+    pub(crate) async fn load(shared: Shared, config: Config) -> Result<Self, StoreError> {
+        let standings = shared.store.standings().await?;
+        let stored = edit::load(&shared.store).await?;
+        let roster = Arc::new(Roster::new(Arc::new(config), &stored));
+        let mut engine =
+            Self { shared, stored, standings, draft: Draft::default(), retry_at: None };
+        engine.publish(roster);
+        engine.warm().await?;
+        let now = engine.shared.clock.now();
+        let gone: Vec<String> = engine
+            .standings
+            .iter()
+            .filter(|(name, standing)| standing.incident.is_some() && !engine.is_active(name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            let monitor = engine.monitor_of(&name).await?;
+            let reason = if engine.roster().entry(&name).is_some() { "paused" } else { "removed" };
+            engine.retire(&monitor, reason, now);
+        }
+        Ok(engine)
+    }
+
+    /// Runs until `stop`, then takes in what is queued and writes it.
+    pub(crate) async fn run(mut self, mut inbox: Inbox, mut stop: Stop) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            let wake = self.wake_at();
+            let sleep = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.wait() => break,
+                Some(event) = inbox.events.recv() => self.take(event, &mut inbox.reports).await,
+                count = inbox.reports.recv_many(&mut batch, BATCH_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.reports(batch.drain(..));
+                }
+                () = sleep => {}
+            }
+            if self.wake_at().is_some_and(|at| at <= Instant::now()) {
+                self.write().await;
+            }
+        }
+        self.drain(&mut inbox.reports);
+        self.write().await;
+    }
+
+    /// When there is something to write: at once when somebody waits for it, after [`LINGER`]
+    /// otherwise, and after [`RETRY`] when the store is in trouble.
+    fn wake_at(&self) -> Option<Instant> {
+        let due = self.draft.due(LINGER)?;
+        Some(self.retry_at.map_or(due, |retry| retry.max(due)))
+    }
+
+    async fn take(&mut self, event: Event, reports: &mut mpsc::Receiver<Report>) {
+        match event {
+            Event::Acknowledge { incident, by, reply } => {
+                let result = self.acknowledge(&incident, &by).await;
+                // Whoever asked may have gone; the incident is taken all the same.
+                let _ = reply.send(result);
+            }
+            Event::Edit { edit, reply } => {
+                let result = self.edit(*edit).await;
+                let _ = reply.send(result);
+            }
+            Event::Reloaded(config) => self.reload(*config),
+            Event::Settled(reply) => {
+                self.drain(reports);
+                self.write().await;
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn drain(&mut self, reports: &mut mpsc::Receiver<Report>) {
+        while let Ok(report) = reports.try_recv() {
+            self.reports(std::iter::once(report));
+        }
+    }
+
+    fn reports(&mut self, batch: impl Iterator<Item = Report>) {
+        let now = self.shared.clock.now();
+        for report in batch {
+            self.report(report, now);
+        }
+    }
+
+    fn report(&mut self, report: Report, now: Timestamp) {
+        let roster = self.roster();
+        let Some(entry) = roster.entry(&report.monitor).filter(|entry| !entry.monitor.paused)
+        else {
+            tracing::debug!(monitor = report.monitor, "report of a monitor that is not watched");
+            return;
+        };
+        if report.evidence.observations.is_empty() {
+            return;
+        }
+        let monitor = &entry.monitor;
+        let mut evidence = report.evidence;
+        let fine = evidence.observations.iter().all(|seen| seen.state == State::Up);
+        if !fine && evidence.scope.is_none() {
+            self.add_scope(&monitor.name, &report.location, &mut evidence);
+        }
+        let Some(diagnosis) = judge(&monitor.target, &evidence) else { return };
+        let observations = evidence.observations;
+        let input = Input::Report {
+            location: report.location.clone(),
+            observations: observations.clone(),
+            diagnosis: Box::new(diagnosis),
+        };
+        self.advance(monitor, &input, now);
+        self.draft.see(&monitor.name, &report.location, observations);
+        if !fine {
+            self.draft.hurry();
+        } else if self.seems_over(monitor, &report.location) {
+            self.shared.recheck.ask(&monitor.name);
+        }
+    }
+
+    /// Was the last check the first fine one or so of an incident that is still open?
+    fn seems_over(&self, monitor: &Monitor, location: &str) -> bool {
+        let standing = self.standings.get(&monitor.name);
+        let open = standing.filter(|standing| standing.incident.is_some());
+        let place = open.and_then(|standing| standing.places.get(location));
+        place.is_some_and(|place| place.failure.is_none() && place.streak <= monitor.confirm)
+    }
+
+    /// What other locations saw last, when there are others.
+    fn add_scope(&self, monitor: &str, location: &str, evidence: &mut Evidence) {
+        let mut seen = self.shared.board.elsewhere(monitor, location);
+        let Some(here) = evidence.observations.last().filter(|_| !seen.is_empty()) else { return };
+        let place = Location { name: location.to_owned(), region: None, network: None };
+        seen.push((place, here.clone()));
+        evidence.scope = Some(correlate(&seen));
+    }
+
+    /// One step of the state machine, with everything that follows from it.
+    fn advance(&mut self, monitor: &Monitor, input: &Input, now: Timestamp) {
+        let standing = self.standings.entry(monitor.name.clone()).or_default();
+        let policy = Policy::confirming(monitor.confirm);
+        let (next, effects) = step(&policy, &monitor.name, standing, input, now);
+        self.draft.stand(&policy, &monitor.name, standing, &next);
+        *standing = next;
+        self.follow(monitor, &effects, now);
+    }
+
+    fn follow(&mut self, monitor: &Monitor, effects: &[Effect], now: Timestamp) {
+        let roster = self.roster();
+        let base_url = roster.config.base_url.as_deref();
+        for effect in effects {
+            self.draft.tell(effect.incident(), notices(monitor, effect, base_url, now), now);
+        }
+    }
+
+    fn retire(&mut self, monitor: &Monitor, reason: &str, now: Timestamp) {
+        let input = Input::Retire { reason: reason.to_owned() };
+        self.advance(monitor, &input, now);
+    }
+
+    /// A monitor for the last words on it, also when it is defined no more: then the channels
+    /// that heard of its incident hear of its end.
+    async fn monitor_of(&self, name: &str) -> Result<Monitor, StoreError> {
+        if let Some(entry) = self.roster().entry(name) {
+            return Ok(entry.monitor.clone());
+        }
+        let incident = self.standings.get(name).and_then(|standing| standing.incident.as_ref());
+        let url = incident.map(|incident| incident.diagnosis.target.url.as_str());
+        let target = url.and_then(|url| url.parse().ok()).unwrap_or_else(unknown_target);
+        let mut monitor = Monitor::new(name, target);
+        if let Some(incident) = incident {
+            let told = self.shared.store.notices_of(&incident.id).await?;
+            monitor.notify = told.into_iter().map(|delivery| delivery.channel).collect();
+        }
+        Ok(monitor)
+    }
+
+    /// Takes an incident. Written on its own, so that the answer is the truth.
+    async fn acknowledge(&mut self, id: &str, by: &str) -> Result<Incident, EditError> {
+        let holds = |standing: &Standing| {
+            standing.incident.as_ref().is_some_and(|incident| incident.id == id)
+        };
+        let name = self.standings.iter().find(|(_, standing)| holds(standing));
+        let Some(name) = name.map(|(name, _)| name.clone()) else {
+            return match self.shared.store.incident(id).await {
+                Ok(Some(_)) => Err(EditError::NotOpen(id.to_owned())),
+                Ok(None) => Err(EditError::not_found("incident", id)),
+                Err(error) => Err(EditError::unavailable(&error)),
+            };
+        };
+        self.write().await;
+        if let Some(trouble) = self.shared.health.get().storage {
+            return Err(EditError::Unavailable(trouble));
+        }
+        let monitor =
+            self.monitor_of(&name).await.map_err(|error| EditError::unavailable(&error))?;
+        let before = self.standings.get(&name).cloned().unwrap_or_default();
+        if before.incident.as_ref().is_some_and(|incident| incident.phase != Phase::Open) {
+            return Err(EditError::NotOpen(id.to_owned()));
+        }
+        let now = self.shared.clock.now();
+        self.advance(&monitor, &Input::Acknowledge { by: by.to_owned() }, now);
+        self.write().await;
+        if let Some(trouble) = self.shared.health.get().storage {
+            self.draft = Draft::default();
+            self.standings.insert(name, before);
+            return Err(EditError::Unavailable(trouble));
+        }
+        let incident = self.standings.get(&name).and_then(|standing| standing.incident.clone());
+        incident.ok_or_else(|| EditError::NotOpen(id.to_owned()))
+    }
+
+    /// Puts a new configuration in force.
+    fn reload(&mut self, config: Config) {
+        let roster = Arc::new(Roster::new(Arc::new(config), &self.stored));
+        self.switch(roster, &[]);
+    }
+
+    /// Makes `roster` the one in force, and ends the incidents of monitors that are no longer
+    /// watched. `renamed`: monitors that are gone under their old name only.
+    fn switch(&mut self, roster: Arc<Roster>, renamed: &[&str]) {
+        let now = self.shared.clock.now();
+        let old = self.roster();
+        self.publish(roster);
+        let roster = self.roster();
+        for entry in old.entries.iter() {
+            let name = entry.monitor.name.as_str();
+            let reason = match roster.entry(name) {
+                Some(entry) if entry.monitor.paused => "paused",
+                Some(_) => continue,
+                None if renamed.contains(&name) => continue,
+                None => "removed",
+            };
+            if !entry.monitor.paused {
+                self.retire(&entry.monitor, reason, now);
+            }
+            if reason == "removed" {
+                self.standings.remove(name);
+            }
+        }
+        self.shared.board.retain(|name| roster.entry(name).is_some());
+        self.draft.hurry();
+        // Nobody may be watching the pages.
+        let _ = self.shared.live.send(Live::Monitors);
+    }
+
+    fn publish(&self, roster: Arc<Roster>) {
+        let assignments = roster.assignments();
+        self.shared.roster.send_replace(roster);
+        self.shared.assignments.send_if_modified(|known| {
+            let changed = *known != assignments;
+            *known = assignments;
+            changed
+        });
+    }
+
+    async fn warm(&mut self) -> Result<(), StoreError> {
+        let mut news = draft::NewsMap::new();
+        for (name, standing) in &self.standings {
+            news.entry(name.as_str().into()).or_default().standing = Some(standing.clone());
+        }
+        for (name, seen) in self.shared.store.newest(WARM_BATCHES).await? {
+            let observations = &mut news.entry(name.into()).or_default().observations;
+            observations.extend(
+                seen.into_iter().map(|seen| (seen.location.into(), Arc::new(seen.observation))),
+            );
+        }
+        news.retain(|name, _| self.roster().entry(name).is_some());
+        self.shared.board.enter(&news);
+        Ok(())
+    }
+
+    /// Writes the draft and tells of it. When the store can't take it, the draft waits.
+    async fn write(&mut self) {
+        if self.draft.is_empty() {
+            return;
+        }
+        self.draft.commit.at = self.shared.clock.now();
+        let result = self.shared.store.commit(&self.draft.commit).await;
+        let draft = match result {
+            Ok(()) => {
+                self.retry_at = None;
+                if self.shared.health.get().storage.is_some() {
+                    tracing::info!("storing works again");
+                    self.shared.health.set(|health| health.storage = None);
+                }
+                std::mem::take(&mut self.draft)
+            }
+            Err(error) => {
+                self.trouble(&error);
+                self.draft.published()
+            }
+        };
+        self.shared.board.enter(&draft.news);
+        for name in draft.news.into_keys() {
+            let _ = self.shared.live.send(Live::Monitor(name));
+        }
+        for id in draft.commit.incidents.into_keys() {
+            let _ = self.shared.live.send(Live::Incident(id.into()));
+        }
+        if !draft.commit.notices.is_empty() {
+            self.shared.outbox.notify_one();
+        }
+    }
+
+    fn trouble(&mut self, error: &StoreError) {
+        self.retry_at = Some(Instant::now() + RETRY);
+        let lost = self.draft.trim(PENDING_MAX);
+        let waiting = self.draft.commit.observations.len();
+        let text = format!("{error}; {waiting} observations wait in memory");
+        self.shared.health.set(|health| {
+            if health.storage.is_none() {
+                tracing::error!("{text}");
+            }
+            health.storage = Some(text);
+            health.observations_lost += lost;
+        });
+    }
+
+    fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.shared.roster.borrow())
+    }
+
+    fn is_active(&self, name: &str) -> bool {
+        self.roster().entry(name).is_some_and(|entry| !entry.monitor.paused)
+    }
+}
+
+/// A defect in judging one report must not take the other monitors down.
+fn judge(target: &Target, evidence: &Evidence) -> Option<Diagnosis> {
+    let verdict = std::panic::catch_unwind(|| diagnose(target, evidence));
+    if verdict.is_err() {
+        tracing::error!(%target, "judging a report failed; the report is dropped");
+    }
+    verdict.ok()
+}
+
+/// Stands for a target that can't be read any more.
+fn unknown_target() -> Target {
+    Target {
+        scheme: whydown_core::target::Scheme::Tcp,
+        host: whydown_core::target::Host::Name("unknown.invalid".to_owned()),
+        port: 1,
+        port_source: whydown_core::target::PortSource::Given,
+        path: String::new(),
+    }
+}

@@ -1,0 +1,102 @@
+//! What the engine has decided and not yet written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use whydown_core::incident::{Incident, Policy, Standing};
+use whydown_core::notice::Notice;
+use whydown_core::observation::Observation;
+
+use crate::board::News;
+use crate::store::{Arrival, Commit};
+
+pub(super) type NewsMap = BTreeMap<Arc<str>, News>;
+
+/// One transaction in the making.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) commit: Commit,
+    /// What pages have not seen yet.
+    pub(super) news: NewsMap,
+    since: Option<Instant>,
+    urgent: bool,
+}
+
+impl Draft {
+    pub(super) fn is_empty(&self) -> bool {
+        self.commit.is_empty() && self.news.is_empty()
+    }
+
+    /// When to write; `None` when there is nothing to.
+    pub(super) fn due(&self, linger: Duration) -> Option<Instant> {
+        let since = self.since.filter(|_| !self.is_empty())?;
+        Some(if self.urgent { since } else { since + linger })
+    }
+
+    /// Write as soon as possible.
+    pub(super) fn hurry(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+        self.urgent = true;
+    }
+
+    pub(super) fn see(&mut self, monitor: &str, location: &str, observations: Vec<Observation>) {
+        self.since.get_or_insert_with(Instant::now);
+        let monitor: Arc<str> = monitor.into();
+        let location: Arc<str> = location.into();
+        let news = self.news.entry(Arc::clone(&monitor)).or_default();
+        for observation in observations {
+            let observation = Arc::new(observation);
+            news.observations.push((Arc::clone(&location), Arc::clone(&observation)));
+            self.commit.observations.push(Arrival {
+                monitor: Arc::clone(&monitor),
+                location: Arc::clone(&location),
+                observation,
+            });
+        }
+    }
+
+    pub(super) fn stand(&mut self, policy: &Policy, name: &str, old: &Standing, new: &Standing) {
+        self.since.get_or_insert_with(Instant::now);
+        self.news.entry(name.into()).or_default().standing = Some(new.clone());
+        if !same_course(policy, old, new) {
+            self.commit.standings.insert(name.to_owned(), new.clone());
+        }
+    }
+
+    pub(super) fn tell(&mut self, incident: &Incident, notices: Vec<Notice>, now: Timestamp) {
+        self.commit.at = now;
+        self.commit.incidents.insert(incident.id.clone(), incident.clone());
+        self.commit.notices.extend(notices);
+        self.hurry();
+    }
+
+    /// After a failed attempt: what pages may show all the same. The rest stays.
+    pub(super) fn published(&mut self) -> Self {
+        Self { news: std::mem::take(&mut self.news), ..Self::default() }
+    }
+
+    /// Gives up the oldest observations beyond `max`; how many.
+    pub(super) fn trim(&mut self, max: usize) -> u64 {
+        let excess = self.commit.observations.len().saturating_sub(max);
+        self.commit.observations.drain(..excess);
+        u64::try_from(excess).unwrap_or(u64::MAX)
+    }
+}
+
+/// Do the two differ only in how long everything has been as it is? Then there is nothing to
+/// write: after a restart the old one leads to the same decisions.
+fn same_course(policy: &Policy, old: &Standing, new: &Standing) -> bool {
+    let settled = policy.confirm.max(policy.recover);
+    let quiet = |standing: &Standing| {
+        let mut standing = standing.clone();
+        for place in standing.places.values_mut() {
+            place.at = Timestamp::UNIX_EPOCH;
+            place.streak = place.streak.min(settled.saturating_add(1));
+        }
+        standing
+    };
+    old.state == new.state && old.places.len() == new.places.len() && quiet(old) == quiet(new)
+}

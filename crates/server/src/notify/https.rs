@@ -1,0 +1,196 @@
+//! One HTTP/1.1 request over a fresh connection, with TLS where the address says so, and limits
+//! on everything. No redirects: a webhook that moved is an error that somebody should see.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+
+use super::{DeliveryError, quote};
+
+/// How long one address may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 4;
+/// Bytes of an answer that are read.
+const ANSWER_MAX_BYTES: usize = 16 << 10;
+
+/// Sends requests.
+pub(super) struct Client {
+    tls: OnceLock<Arc<rustls::ClientConfig>>,
+    authorities: Arc<Vec<CertificateDer<'static>>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+/// What is sent.
+pub(super) struct Post<'a> {
+    pub(super) url: &'a url::Url,
+    pub(super) headers: Vec<(HeaderName, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Client {
+    /// Reads the system's certificate authorities when first needed, and trusts `authorities`
+    /// besides.
+    pub(super) fn new(authorities: Arc<Vec<CertificateDer<'static>>>) -> Self {
+        Self { tls: OnceLock::new(), authorities }
+    }
+
+    /// Posts and reads the answer; any 2xx is success.
+    pub(super) async fn post(&self, post: Post<'_>) -> Result<(), DeliveryError> {
+        let host = post.url.host_str().unwrap_or_default().to_owned();
+        let port = post.url.port_or_known_default().unwrap_or(443);
+        let at = format!("{host}:{port}");
+        let request = request(&post, &at)?;
+        let stream = connect(host.trim_matches(['[', ']']), port, &at).await?;
+        let answer = if post.url.scheme() == "https" {
+            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+                .map_err(|_| DeliveryError::lasting(format!("{at}: not a name for TLS")))?;
+            let stream = TlsConnector::from(self.tls()?).connect(name, stream).await;
+            let tls = |error| DeliveryError::passing(format!("TLS with {at} failed: {error}"));
+            exchange(stream.map_err(tls)?, request, &at).await?
+        } else {
+            exchange(stream, request, &at).await?
+        };
+        judge(&answer, &at)
+    }
+
+    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, DeliveryError> {
+        if let Some(config) = self.tls.get() {
+            return Ok(Arc::clone(config));
+        }
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.authorities.iter().cloned());
+        if roots.is_empty() {
+            return Err(DeliveryError::passing(
+                "no certificate authorities found on this machine; install ca-certificates",
+            ));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| DeliveryError::passing(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(config))))
+    }
+}
+
+fn request(post: &Post<'_>, at: &str) -> Result<Request<Full<Bytes>>, DeliveryError> {
+    let bad = |what: &str| DeliveryError::lasting(format!("{at}: {what} cannot be sent"));
+    let path = &post.url[url::Position::BeforePath..url::Position::AfterQuery];
+    let host = &post.url[url::Position::BeforeHost..url::Position::AfterPort];
+    let mut request = Request::new(Full::new(Bytes::from(post.body.clone())));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = path.parse().map_err(|_| bad("the address"))?;
+    let headers: &mut HeaderMap = request.headers_mut();
+    headers.insert(hyper::header::HOST, HeaderValue::from_str(host).map_err(|_| bad("the host"))?);
+    let agent = concat!("whydown/", env!("CARGO_PKG_VERSION"));
+    headers.insert(hyper::header::USER_AGENT, HeaderValue::from_static(agent));
+    for (name, value) in &post.headers {
+        let value = HeaderValue::from_str(value).map_err(|_| bad(name.as_str()))?;
+        headers.insert(name.clone(), value);
+    }
+    Ok(request)
+}
+
+async fn connect(host: &str, port: u16, at: &str) -> Result<TcpStream, DeliveryError> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    let failed = |error| DeliveryError::passing(format!("{host} does not resolve: {error}"));
+    let addresses: Vec<SocketAddr> = found.map_err(failed)?.take(ADDRESSES_MAX).collect();
+    let mut last = DeliveryError::passing(format!("{host} has no address"));
+    for address in addresses {
+        let connecting = async {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+            socket?.connect(address).await
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => {
+                last = DeliveryError::passing(format!("cannot connect to {at}: {error}"));
+            }
+            Err(_) => {
+                let limit = CONNECT_TIMEOUT.as_secs();
+                last = DeliveryError::passing(format!("{at} accepts no connection for {limit} s"));
+            }
+        }
+    }
+    Err(last)
+}
+
+/// An answer's head and the beginning of its body.
+struct Answer {
+    status: StatusCode,
+    after: Option<Duration>,
+    text: String,
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+    at: &str,
+) -> Result<Answer, DeliveryError> {
+    let failed = |error: hyper::Error| {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |e| format!(": {e}"));
+        DeliveryError::passing(format!("{at} did not answer: {error}{why}"))
+    };
+    let io = TokioIo::new(stream);
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(io).await.map_err(failed)?;
+    let mut connection = std::pin::pin!(connection);
+    let talk = async {
+        let answer = sender.send_request(request).await.map_err(failed)?;
+        let (head, body) = answer.into_parts();
+        // An answer that is cut off or too long was an answer all the same.
+        let text = Limited::new(body, ANSWER_MAX_BYTES).collect().await;
+        let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Ok(Answer {
+            status: head.status,
+            after: retry_after(&head.headers),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        })
+    };
+    let mut talk = std::pin::pin!(talk);
+    tokio::select! {
+        answer = &mut talk => answer,
+        ended = &mut connection => match ended {
+            Ok(()) => talk.await,
+            Err(error) => Err(failed(error)),
+        },
+    }
+}
+
+/// RFC 9110 §10.2.3, in seconds; dates are rare there and taken as "not given".
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn judge(answer: &Answer, at: &str) -> Result<(), DeliveryError> {
+    let status = answer.status;
+    if status.is_success() {
+        return Ok(());
+    }
+    let passing = status.is_server_error()
+        || matches!(status.as_u16(), 408 | 409 | 423 | 425 | 429)
+        || status.is_informational();
+    let words = quote(&answer.text);
+    let words = if words.is_empty() { words } else { format!(": {words}") };
+    let message = format!("{at} answered {status}{words}");
+    Err(DeliveryError { retry: passing, after: answer.after, message })
+}

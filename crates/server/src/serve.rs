@@ -1,0 +1,290 @@
+//! `whydown serve`: opens everything, runs it, and shuts it down in order.
+
+use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use tokio::sync::{broadcast, mpsc, watch};
+use whydown_core::wire::Report;
+
+use crate::app::{App, Seen};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors};
+use crate::engine::{Engine, Event, Inbox, Shared};
+use crate::health::HealthBoard;
+use crate::notify::{ATTEMPT_TIMEOUT, Notifier};
+use crate::outbox::{Outbox, Schedule};
+use crate::probing::{Prober, Rechecks, Wires};
+pub use crate::reload::Watch;
+use crate::reload::Watcher;
+use crate::store::{Lock, Store, StoreError};
+use crate::tasks::Tasks;
+use crate::{reload, upkeep};
+
+/// What the command line says; it wins over the file.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// The data directory.
+    pub data: Option<PathBuf>,
+    /// Where to serve pages and API.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The server is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where it listens (port 0 has become a real one).
+    pub address: SocketAddr,
+    /// The address for people: `base_url`, or made of `address`.
+    pub url: String,
+    /// The one-time link that makes the first administrator.
+    pub setup_link: Option<String>,
+}
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Mistakes in the configuration file.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address can't be listened on.
+    #[error(
+        "cannot listen on {address}: {source}; is another server there? give another --listen address"
+    )]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A part of the server ended by itself.
+    #[error("{0}; the server stops")]
+    Ended(String),
+}
+
+/// Who makes observations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probing {
+    /// The embedded probe, location `local`.
+    Embedded,
+    /// Nobody: tests hand in reports with [`Running::report`].
+    Off,
+}
+
+/// Reports that may wait for the engine.
+const REPORTS_MAX: usize = 4_096;
+/// Requests that may wait for the engine.
+const EVENTS_MAX: usize = 256;
+/// Changes that a slow page may lag behind before it has to render everything.
+const LIVE_MAX: usize = 1_024;
+
+/// Everything that tests replace.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
+    /// Who makes observations.
+    pub probing: Probing,
+    /// When failed deliveries are repeated.
+    pub schedule: Schedule,
+    /// How long one delivery may take.
+    pub attempt_timeout: Duration,
+    /// Certificate authorities that channels trust besides the system's.
+    pub authorities: Vec<CertificateDer<'static>>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            probing: Probing::Embedded,
+            schedule: Schedule::default(),
+            attempt_timeout: ATTEMPT_TIMEOUT,
+            authorities: Vec::new(),
+        }
+    }
+}
+
+/// A running server without its listener: what `serve` wraps, and what tests use. Dropping it is
+/// a crash: every task ends where it is.
+#[derive(Debug)]
+pub struct Running {
+    app: App,
+    reports: mpsc::Sender<Report>,
+    events: mpsc::Sender<Event>,
+    health: Arc<HealthBoard>,
+    tasks: Tasks,
+    _lock: Lock,
+}
+
+impl Running {
+    /// Opens the data directory of `config` and starts engine, outbox and probe.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub async fn start(config: Config, probing: Probing) -> Result<Self, ServeError> {
+        Self::start_in(config, Surroundings { probing, ..Surroundings::default() }).await
+    }
+
+    /// The same with other surroundings.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub async fn start_in(config: Config, around: Surroundings) -> Result<Self, ServeError> {
+        let lock = Lock::take(&config.data)?;
+        Self::start_locked(config, around, lock).await
+    }
+
+    async fn start_locked(
+        config: Config,
+        around: Surroundings,
+        lock: Lock,
+    ) -> Result<Self, ServeError> {
+        let store = Store::open(&config.data).await?;
+        store.verify().await?;
+        let (reports, report_inbox) = mpsc::channel(REPORTS_MAX);
+        let (events, event_inbox) = mpsc::channel(EVENTS_MAX);
+        let live = broadcast::Sender::new(LIVE_MAX);
+        let (recheck, rechecks) = Rechecks::new();
+        let shared = Shared {
+            store: store.clone(),
+            clock: around.clock.clone(),
+            board: Arc::default(),
+            health: Arc::default(),
+            roster: watch::Sender::default(),
+            assignments: watch::Sender::default(),
+            live: live.clone(),
+            outbox: Arc::default(),
+            recheck,
+        };
+        let seen = Seen {
+            board: Arc::clone(&shared.board),
+            health: Arc::clone(&shared.health),
+            roster: shared.roster.subscribe(),
+            live: live.clone(),
+        };
+        let health = Arc::clone(&shared.health);
+        let wake = Arc::clone(&shared.outbox);
+        let assignments = shared.assignments.subscribe();
+        let engine = Engine::load(shared, config).await?;
+        let notifier = Notifier::new(around.attempt_timeout, around.authorities);
+        let outbox = Outbox {
+            store: store.clone(),
+            clock: around.clock.clone(),
+            roster: seen.roster.clone(),
+            notifier: notifier.clone(),
+            schedule: around.schedule,
+            live,
+            wake,
+        };
+        let mut tasks = Tasks::new();
+        let inbox = Inbox { events: event_inbox, reports: report_inbox };
+        tasks.start("the engine", engine.run(inbox, tasks.stop_signal()));
+        tasks.start("the outbox", outbox.run(tasks.stop_signal()));
+        let keeper =
+            upkeep::run(store.clone(), around.clock, seen.roster.clone(), tasks.stop_signal());
+        tasks.start("housekeeping", keeper);
+        let prober = match around.probing {
+            Probing::Off => Prober::off(),
+            Probing::Embedded => {
+                Prober::start(&mut tasks, Wires { assignments, reports: reports.clone(), rechecks })
+            }
+        };
+        let app = App::new(store, seen, events.clone(), prober, notifier);
+        Ok(Self { app, reports, events, health, tasks, _lock: lock })
+    }
+
+    /// For pages and API.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Hands in a report as a probe does.
+    pub async fn report(&self, report: Report) {
+        // An error means that the server is stopping: reports are lost then.
+        let _ = self.reports.send(report).await;
+    }
+
+    /// Waits until everything handed in so far is stored.
+    pub async fn settled(&self) {
+        self.app.settled().await;
+    }
+
+    /// Puts another configuration in force, as a changed file does.
+    pub async fn reload(&self, config: Config) {
+        reload::put_in_force(&self.events, config).await;
+    }
+
+    /// Follows the configuration file from now on.
+    pub fn follow(&mut self, options: ServeOptions, watch: Watch) {
+        let watcher = Watcher {
+            options,
+            watch,
+            events: self.events.clone(),
+            health: Arc::clone(&self.health),
+        };
+        let stop = self.tasks.stop_signal();
+        self.tasks.start("the configuration's watcher", watcher.run(stop));
+    }
+
+    /// Drains and stops everything.
+    pub async fn stop(self) {
+        if !self.tasks.finish().await {
+            tracing::warn!("some tasks did not stop in time and were cut off");
+        }
+        self.app.store().close().await;
+    }
+}
+
+/// Runs the server until `stop` is done, then drains and returns. `ready` is called once, when
+/// connections are accepted.
+///
+/// # Errors
+/// Whatever kept it from starting, or ended it.
+pub async fn serve(
+    options: ServeOptions,
+    ready: impl FnOnce(Ready) + Send,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    // Watching begins before reading: a change in between is not missed.
+    let watch = options.config.as_deref().map(Watch::new);
+    let config = reload::read(&options)?;
+    let lock = Lock::take(&config.data)?;
+    let address = config.listen;
+    let listen = |source| ServeError::Listen { address, source };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let mut running = Running::start_locked(config, Surroundings::default(), lock).await?;
+    let setup_link = crate::access::setup_link(running.app.store(), &url).await?;
+    let router = crate::web::router(running.app.clone());
+    let mut closing = running.tasks.stop_signal();
+    running.tasks.start("the web server", async move {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, service);
+        // Pages with live updates never end by themselves; they are cut off.
+        tokio::select! {
+            _ = serving.into_future() => {}
+            () = closing.wait() => {}
+        }
+    });
+    if let Some(watch) = watch {
+        running.follow(options, watch);
+    }
+    ready(Ready { address, url, setup_link });
+    let ended = tokio::select! {
+        () = stop => None,
+        ended = running.tasks.failed() => Some(ended),
+    };
+    running.stop().await;
+    ended.map_or(Ok(()), |ended| Err(ServeError::Ended(ended)))
+}

@@ -1,0 +1,134 @@
+//! The pages: server-rendered HTML that works without JavaScript, live updates by server-sent
+//! events, and the router that serves pages and API.
+//!
+//! Nothing is visible without signing in, except sign-in, set-up, assets and `/healthz`.
+
+mod account;
+mod assets;
+mod channels;
+mod diagnose;
+mod dress;
+mod entrance;
+mod forms;
+mod frame;
+mod guard;
+mod incidents;
+mod live;
+mod monitor;
+mod monitor_form;
+mod overview;
+mod view;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tower_http::csrf::CsrfLayer;
+
+use crate::access::Limiter;
+use crate::app::App;
+pub(crate) use monitor::path as monitor_path;
+
+/// Largest body of a request to pages or API, in bytes.
+pub const BODY_MAX_BYTES: usize = 64 * 1_024;
+/// Targets diagnosed on request at the same time.
+const DIAGNOSES_MAX: usize = 8;
+
+/// What the pages' functions share.
+#[derive(Clone)]
+pub(crate) struct Web {
+    /// The server.
+    pub(crate) app: App,
+    /// Who tried to sign in how often. Never held across an await.
+    limiter: Arc<Mutex<Limiter>>,
+    /// Places for open streams of live updates.
+    live: Arc<Semaphore>,
+    /// Places for targets being diagnosed on request.
+    pub(crate) diagnoses: Arc<Semaphore>,
+}
+
+/// Everything that is served over HTTP. To tell callers apart (for the limit on sign-ins), serve
+/// it with `into_make_service_with_connect_info::<SocketAddr>()`.
+#[must_use]
+pub fn router(app: App) -> Router {
+    let web = Web {
+        app,
+        limiter: Arc::default(),
+        live: Arc::new(Semaphore::new(live::STREAMS_MAX)),
+        diagnoses: Arc::new(Semaphore::new(DIAGNOSES_MAX)),
+    };
+    let pages = inside()
+        .layer(middleware::from_fn_with_state(web.clone(), guard::signed_in))
+        .merge(entrance::routes())
+        .fallback(guard::nowhere)
+        .layer(csrf(&web.app))
+        .layer(middleware::from_fn_with_state(web.clone(), dress::dress));
+    Router::new()
+        .merge(pages)
+        .nest("/api/v1", crate::api::router(&web))
+        .route("/healthz", get(healthz))
+        .route("/assets/{name}", get(assets::asset))
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::map_response(guard::secure_headers))
+        .with_state(web)
+}
+
+/// The pages for those who are signed in.
+fn inside() -> Router<Web> {
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/live", get(live::live))
+        .route("/monitors", post(monitor_form::create))
+        .route("/new", get(monitor_form::new))
+        .route("/monitors/{name}", get(monitor::monitor))
+        .route("/monitors/{name}/edit", get(monitor_form::edit).post(monitor_form::update))
+        .route("/monitors/{name}/check", post(monitor::check))
+        .route("/monitors/{name}/pause", post(monitor::pause))
+        .route("/monitors/{name}/resume", post(monitor::resume))
+        .route("/monitors/{name}/delete", get(monitor::ask_delete).post(monitor::delete))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::incident))
+        .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
+        .route("/channels", get(channels::list).post(channels::create))
+        .route("/channels/{name}/test", post(channels::test))
+        .route("/channels/{name}/delete", post(channels::delete))
+        .route("/diagnose", get(diagnose::form).post(diagnose::diagnose))
+        .route("/account", get(account::account))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/end", post(account::end_sessions))
+        .route("/account/tokens", post(account::create_token))
+        .route("/account/tokens/revoke", post(account::revoke_token))
+}
+
+/// Refuses changes that another site's page asks a signed-in browser for (`Sec-Fetch-Site`,
+/// `Origin`).
+fn csrf(app: &App) -> CsrfLayer<fn(tower_http::csrf::ProtectionError) -> axum::response::Response> {
+    let layer = CsrfLayer::new();
+    let origin = app.config().base_url.as_deref().and_then(|base| url::Url::parse(base).ok());
+    let layer = match origin {
+        // Behind a proxy that does not keep `Host`, the origin still is the one people type.
+        Some(base) => {
+            let origin = base.origin().ascii_serialization();
+            layer.add_trusted_origin(origin).unwrap_or_default()
+        }
+        None => layer,
+    };
+    layer.with_rejection_response(guard::foreign)
+}
+
+async fn healthz(State(web): State<Web>) -> axum::response::Response {
+    let health = web.app.health();
+    let well = health.storage.is_none();
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::json!({
+        "status": if well { "ok" } else { "failing" },
+        "storage": health.storage,
+        "config": health.config,
+    });
+    (status, axum::Json(body)).into_response()
+}

@@ -1,0 +1,214 @@
+//! The outbox: order, repetition, giving up, and that a sick channel harms nobody else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use whydown_lab::{Host, Receiver, Reply};
+use whydown_server::outbox::Schedule;
+use whydown_server::serve::{Running, Surroundings};
+use whydown_server::store::{DeliveryState, IncidentFilter};
+
+use crate::support::{
+    HandClock, PATIENCE, around, config, eventually, fine, monitor, quick, refused, scratch, start,
+    webhook,
+};
+
+fn receiver() -> Receiver {
+    Receiver::start(&Host::machine(), 0)
+}
+
+async fn incident_id(running: &Running) -> String {
+    let store = running.app().store();
+    let all = store.incidents(&IncidentFilter::default(), None, 10).await.unwrap();
+    all[0].id.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opened_comes_before_resolved_also_when_the_first_attempts_fail() {
+    let dir = scratch();
+    let receiver = receiver();
+    receiver.set_reply(Reply::Close);
+    let channels = [webhook("ops", &receiver.url("/"))];
+    let running = start(config(dir.path(), &[monitor("shop", &["ops"])], &channels)).await;
+    running.report(refused("shop", 0)).await;
+    running.settled().await;
+    running.report(fine("shop", 60)).await;
+    running.settled().await;
+    receiver.wait_for(2, PATIENCE);
+    receiver.set_reply(Reply::status(200));
+    let id = incident_id(&running).await;
+    eventually("both deliveries", async || {
+        let told = running.app().store().notices_of(&id).await.unwrap();
+        told.iter().all(|told| told.state == DeliveryState::Delivered).then_some(())
+    })
+    .await;
+    let events: Vec<String> = receiver
+        .requests()
+        .iter()
+        .map(|request| request.json()["event"].as_str().unwrap().to_owned())
+        .collect();
+    let (last, before) = events.split_last().unwrap();
+    assert_eq!(last, "incident.resolved");
+    assert!(before.iter().all(|event| event == "incident.opened"), "{events:?}");
+    running.stop().await;
+}
+
+/// A healthy channel's slowest notice while another channel is sick.
+async fn slowest_beside(sick: Option<Reply>) -> Duration {
+    const OUTAGES: usize = 30;
+    let dir = scratch();
+    let (well, ill) = (receiver(), receiver());
+    if let Some(reply) = &sick {
+        ill.set_reply(reply.clone());
+    }
+    let channels = [webhook("ill", &ill.url("/")), webhook("well", &well.url("/"))];
+    let monitors: Vec<_> =
+        (0..OUTAGES).map(|i| monitor(&format!("shop {i}"), &["ill", "well"])).collect();
+    let running = start(config(dir.path(), &monitors, &channels)).await;
+    let mut begun = BTreeMap::new();
+    for monitor in &monitors {
+        begun.insert(monitor.name.clone(), Instant::now());
+        running.report(refused(&monitor.name, 0)).await;
+    }
+    let arrived = tokio::task::block_in_place(|| well.wait_for(OUTAGES, PATIENCE));
+    assert_eq!(arrived.len(), OUTAGES, "each arrives once");
+    // Checks go on all the while.
+    let asked = Instant::now();
+    running.report(fine("shop 0", 60)).await;
+    running.settled().await;
+    assert!(asked.elapsed() < Duration::from_secs(2), "a report took {:?}", asked.elapsed());
+    let late = |request: &whydown_lab::Request| {
+        let name = request.json()["monitor"]["name"].as_str().unwrap().to_owned();
+        request.at - begun[&name]
+    };
+    let slowest = arrived.iter().map(late).max().unwrap();
+    drop(running);
+    slowest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sick_channel_delays_no_other_channel_and_no_check() {
+    let healthy = slowest_beside(None).await;
+    for reply in [Reply::Hang, Reply::status(500), Reply::Reset] {
+        let slowest = slowest_beside(Some(reply.clone())).await;
+        println!("slowest of 30: {healthy:?} alone, {slowest:?} beside {reply:?}");
+        // One attempt of the sick channel lasts 2 s: waiting for it would show.
+        assert!(slowest < Duration::from_millis(1_500), "{slowest:?} beside {reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_during_a_delivery_repeats_it_at_once_with_the_same_key() {
+    let dir = scratch();
+    let receiver = receiver();
+    receiver.set_reply(Reply::Hang);
+    let channels = [webhook("ops", &receiver.url("/"))];
+    let file = || config(dir.path(), &[monitor("shop", &["ops"])], &channels);
+    let running = start(file()).await;
+    running.report(refused("shop", 0)).await;
+    receiver.wait_for(1, PATIENCE);
+    drop(running);
+    receiver.set_reply(Reply::status(200));
+    let begun = Instant::now();
+    let running = start(file()).await;
+    let seen = receiver.wait_for(2, PATIENCE);
+    // The lease of the dead server would have lasted a minute.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(seen[0].headers.get("webhook-id"), seen[1].headers.get("webhook-id"));
+    running.stop().await;
+    assert_eq!(receiver.requests().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_waits_for_a_delivery_under_way_and_writes_it_down() {
+    let dir = scratch();
+    let receiver = receiver();
+    let slowly = whydown_lab::Answer::new(200).delay(Duration::from_millis(500));
+    receiver.set_reply(Reply::Answer(slowly));
+    let channels = [webhook("ops", &receiver.url("/"))];
+    let file = || config(dir.path(), &[monitor("shop", &["ops"])], &channels);
+    let running = start(file()).await;
+    running.report(refused("shop", 0)).await;
+    receiver.wait_for(1, PATIENCE);
+    running.stop().await;
+    let running = start(file()).await;
+    let id = incident_id(&running).await;
+    let told = running.app().store().notices_of(&id).await.unwrap();
+    assert_eq!(told[0].state, DeliveryState::Delivered);
+    running.stop().await;
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_receiver_turns_down_is_tried_a_few_times_and_then_given_up_visibly() {
+    let dir = scratch();
+    let receiver = receiver();
+    receiver.set_reply(Reply::status(410));
+    let channels = [webhook("ops", &receiver.url("/"))];
+    let hand = HandClock::new();
+    let around = Surroundings { clock: hand.clock(), ..around() };
+    let file = config(dir.path(), &[monitor("shop", &["ops"])], &channels);
+    let running = Running::start_in(file, around).await.unwrap();
+    running.report(refused("shop", 0)).await;
+    running.settled().await;
+    let id = incident_id(&running).await;
+    for attempt in 1..=5 {
+        receiver.wait_for(attempt, PATIENCE);
+        let told = eventually("the attempt to be written down", async || {
+            let told = running.app().store().notices_of(&id).await.unwrap().remove(0);
+            (usize::try_from(told.attempts).unwrap() == attempt).then_some(told)
+        })
+        .await;
+        assert_eq!(told.state == DeliveryState::Dead, attempt == 5, "{told:?}");
+        assert!(told.last_error.unwrap().contains("410 Gone"));
+        hand.set(i64::try_from(attempt).unwrap() * 3_600);
+        // Whatever wakes the outbox shows it the new time.
+        running.report(refused("shop", 0)).await;
+        running.app().store().release_leases().await.unwrap();
+        running.reload(running.app().config().as_ref().clone()).await;
+        wake(&running).await;
+    }
+    running.stop().await;
+}
+
+/// A new notice wakes the outbox: another monitor fails and its channel is nobody.
+async fn wake(running: &Running) {
+    let mut config = running.app().config().as_ref().clone();
+    let name = format!("waker {}", config.monitors.len());
+    config.monitors.push(monitor(&name, &["nobody"]));
+    running.reload(config).await;
+    running.settled().await;
+    running.report(refused(&name, 0)).await;
+    running.settled().await;
+}
+
+#[test]
+fn waits_double_up_to_a_limit_spread_by_jitter_and_end_after_a_day() {
+    let failed = |retry: bool, after: Option<u64>| whydown_server::notify::DeliveryError {
+        retry,
+        after: after.map(Duration::from_secs),
+        message: "no".to_owned(),
+    };
+    let schedule =
+        |jitter: f64| Schedule { jitter: Arc::new(move || jitter), ..Schedule::default() };
+    let age = Duration::from_secs(5);
+    let wait = |attempts: u32| schedule(0.5).next(attempts, age, &failed(true, None));
+    let seconds: Vec<u64> = (0..12).map(|i| wait(i).unwrap().as_secs()).collect();
+    assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+    let spread = |jitter: f64| schedule(jitter).next(3, age, &failed(true, None)).unwrap();
+    assert_eq!((spread(0.0), spread(1.0)), (Duration::from_secs(4), Duration::from_secs(12)));
+    assert_eq!(wait(10_000), None);
+    let day = Duration::from_hours(24);
+    assert_eq!(schedule(0.5).next(0, day, &failed(true, None)), None);
+    // What the receiver asks for counts when it is longer, up to an hour.
+    let asked = |after: u64| schedule(0.5).next(0, age, &failed(true, Some(after))).unwrap();
+    assert_eq!(
+        (asked(0).as_secs(), asked(90).as_secs(), asked(9_999_999).as_secs()),
+        (1, 90, 3_600)
+    );
+    let refused: Vec<u64> =
+        (0..4).map(|i| quick().next(i, age, &failed(false, None)).unwrap().as_secs()).collect();
+    assert_eq!(refused, [30, 300, 900, 2_400]);
+    assert_eq!(quick().next(4, age, &failed(false, None)), None);
+}

@@ -1,0 +1,43 @@
+//! `whydown diagnose`: check, repeat, look around, judge, print.
+
+use std::process::ExitCode;
+
+use whydown_core::diagnose::diagnose;
+use whydown_core::evidence::Evidence;
+use whydown_core::monitor::Monitor;
+use whydown_probe::examine::{self, Before, examine};
+use whydown_probe::observe::{self, ProxyChoice, observe_with};
+
+use super::{exit_code, monitor, print, print_json, progress};
+use crate::cli::{Diagnose, How};
+use crate::show::diagnosis::{Options, text};
+
+pub(crate) async fn run(flags: Diagnose) -> anyhow::Result<ExitCode> {
+    let monitor = monitor(&flags.target, &flags.how);
+    progress(&format!("checking {} …", flags.target));
+    let evidence = gather(&monitor, &flags).await;
+    progress("");
+    let diagnosis = diagnose(&flags.target, &evidence);
+    if flags.json {
+        print_json(&diagnosis)?;
+    } else {
+        print(&text(&flags.target, &diagnosis, Options { all: flags.all }))?;
+    }
+    Ok(exit_code(diagnosis.state))
+}
+
+async fn gather(monitor: &Monitor, flags: &Diagnose) -> Evidence {
+    let mut settings = examine::Settings { check: settings(&flags.how), ..Default::default() };
+    settings.investigate.deep = flags.deep;
+    if flags.quick {
+        let observation = observe_with(monitor, &settings.check).await;
+        return Evidence { observations: vec![observation], ..Evidence::default() };
+    }
+    examine(monitor, &settings, Before::default()).await.evidence
+}
+
+/// A person at a terminal expects what other command-line clients do: the environment's proxy.
+pub(crate) fn settings(how: &How) -> observe::Settings {
+    let proxy = if how.no_proxy { ProxyChoice::None } else { ProxyChoice::Environment };
+    observe::Settings { proxy, ..Default::default() }
+}
