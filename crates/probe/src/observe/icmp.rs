@@ -72,9 +72,9 @@ async fn echo(
     let pause = check.deadline.saturating_duration_since(begin) / u32::from(REQUESTS);
     for i in 1..=REQUESTS {
         attempt.step = Step::Send;
+        let sent = Instant::now();
         socket.send(&request(ip, i, &token)).await?;
         attempt.step = Step::FirstByte;
-        let sent = Instant::now();
         let until = if i == REQUESTS { check.deadline } else { begin + pause * u32::from(i) };
         match timeout_at(until, reply(socket, &token)).await {
             Err(_) => {}

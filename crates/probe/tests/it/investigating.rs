@@ -312,3 +312,38 @@ fn somebody_who_waits_has_the_evidence_one_second_after_the_timeout() {
     assert_eq!(evidence.observations[0].failure, Some(Failure::TcpTimedOut));
     assert!(!only(&evidence).trace.is_empty() && !evidence.neighbours.is_empty());
 }
+
+/// Names the target that [`looks_without_privileges`] looks at.
+const TARGET: &str = "WHYDOWN_TEST_TARGET";
+
+/// Run by itself: a closed port of this machine. Run by
+/// [`without_privileges_all_but_the_type_of_service_is_known`] once more, with less power.
+#[test]
+fn looks_without_privileges() {
+    let machine = Host::machine();
+    let own = format!("tcp://127.0.0.1:{}", machine.free_port());
+    let target = std::env::var(TARGET).unwrap_or(own);
+    let evidence = around(&machine, &target);
+    assert!(only(&evidence).reset_ttl.is_some());
+    println!("{TARGET}{}", serde_json::to_string(&evidence).unwrap());
+}
+
+#[test]
+fn without_privileges_all_but_the_type_of_service_is_known() {
+    let lab = Lab::builder().small().build();
+    let (client, server) = (lab.client(), lab.server());
+    let _web = Peer::start(&server, 80, Behaviour::Http(Answer::new(200)));
+    let exe = std::env::current_exe().unwrap().display().to_string();
+    let target = format!("{TARGET}=tcp://10.99.2.10:9000");
+    let less = ["--bounding-set=-all", "--inh-caps=-all", "env", &target, &exe];
+    let test = ["--exact", "--nocapture", "investigating::looks_without_privileges"];
+    let output = client.exec("setpriv", &[&less[..], &test[..]].concat()).success();
+    let line = output.lines().find_map(|line| line.split_once(TARGET)).unwrap().1;
+    let evidence: Evidence = serde_json::from_str(line).unwrap();
+    let found = only(&evidence);
+    assert_eq!((found.reset_ttl, found.open_ttl), (Some(62), Some((80, 62))));
+    assert_eq!(found.tos_reflected, None);
+    let missing = &evidence.environment.missing_rights;
+    assert!(missing.iter().any(|right| right.contains("CAP_NET_RAW")), "{missing:?}");
+    assert!(missing.iter().any(|right| right.contains("CAP_NET_ADMIN")), "{missing:?}");
+}

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use whydown_core::failure::Failure;
 use whydown_core::observation::{State, Step};
-use whydown_lab::{Answer, Behaviour, Ca, Flavour, Host, Nginx, Peer, Proxy};
+use whydown_lab::{
+    Answer, Behaviour, Ca, Flavour, Hook, Host, Lab, Nginx, Peer, Proxy, Route, Rule,
+};
 use whydown_probe::observe::{ProxyChoice, Settings};
 
 use crate::looking::{SHORT, failure, monitor, see, see_with, trusting};
@@ -294,9 +296,42 @@ fn datagrams_are_answered_refused_or_met_with_silence() {
 
 #[test]
 fn an_echo_request_is_answered_or_its_failure_told() {
-    let machine = Host::machine();
-    for target in ["icmp://127.0.0.1", "icmp://[::1]"] {
-        assert_eq!(failure(&machine, target), None, "{target}");
+    let lab = Lab::builder().small().build();
+    let (client, server) = (lab.client(), lab.server());
+    let ping = |timeout: Duration| {
+        ["icmp://10.99.2.10", "icmp://[fd99:2::10]"].map(|target| {
+            let mut monitor = monitor(target);
+            monitor.timeout = timeout;
+            see(&client, &monitor)
+        })
+    };
+    // By a raw socket, then by the unprivileged kind.
+    for range in ["1 0", "0 100"] {
+        client.sysctl(&[("net.ipv4.ping_group_range", range)]);
+        for seen in ping(crate::looking::TIMEOUT) {
+            assert_eq!(seen.failure, None, "{range}: {seen:#?}");
+            let timing = seen.attempts[0].timing.first_byte.unwrap();
+            assert!(timing >= Duration::from_millis(10), "{timing:?}");
+        }
+        server.rule(Rule::DropPing(Hook::Input));
+        for seen in ping(SHORT) {
+            assert_eq!(seen.failure, Some(Failure::IcmpNoReply), "{range}");
+        }
+        server.forget_rules();
+        for ip in ["10.99.2.10", "fd99:2::10"] {
+            lab.r1().add_route(Route::Unreachable, ip);
+        }
+        for seen in ping(crate::looking::TIMEOUT) {
+            // An IPv6 router says "no route" here.
+            let v4 = seen.attempts[0].ip.is_ipv4();
+            let expected =
+                if v4 { Failure::TcpHostUnreachable } else { Failure::TcpNetworkUnreachable };
+            assert_eq!(seen.failure, Some(expected), "{range}: {seen:#?}");
+            assert!(seen.attempts[0].icmp.is_some(), "{range}: {seen:#?}");
+        }
+        for ip in ["10.99.2.10", "fd99:2::10"] {
+            lab.r1().remove_route(Route::Unreachable, ip);
+        }
     }
 }
 
