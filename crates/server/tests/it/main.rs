@@ -1,8 +1,12 @@
 //! Tests of the server: one binary, one module per part.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod access;
+mod api;
+mod browser;
 mod config;
 mod demo;
+mod docs;
 mod email;
 mod engine;
 mod house;
@@ -13,4 +17,5 @@ mod spine;
 mod store;
 mod support;
 mod trouble;
+mod web;
 mod webhook;
