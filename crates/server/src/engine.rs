@@ -320,6 +320,10 @@ impl Engine {
 
     /// Puts a new configuration in force.
     fn reload(&mut self, config: Config) {
+        let old = &self.roster().config;
+        if (config.listen, &config.data) != (old.listen, &old.data) {
+            tracing::warn!("listen and data take effect at the next start");
+        }
         let roster = Arc::new(Roster::new(Arc::new(config), &self.stored));
         self.switch(roster, &[]);
     }
