@@ -2,12 +2,12 @@
 //! no check and no other channel.
 //!
 //! One task hands out work: it registers interest in new rows *before* it looks for them, claims
-//! a few per channel by lease, and writes down what became of them. Attempts run beside it, at
-//! most [`PER_CHANNEL`] per channel.
+//! a few per channel by lease, and writes down what became of them, both for all channels
+//! together. Attempts run beside it, at most [`PER_CHANNEL`] per channel.
 
 mod schedule;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::app::Live;
 use crate::clock::Clock;
@@ -27,6 +28,11 @@ pub use schedule::Schedule;
 /// Attempts at the same time over one channel. With at most
 /// [`CHANNELS_MAX`](crate::config::CHANNELS_MAX) channels this bounds all of them.
 pub const PER_CHANNEL: usize = 2;
+/// Notices of one channel that are claimed ahead of their turn, so that a storm does not take a
+/// look at the database for each.
+const AHEAD: usize = 32;
+/// Between two looks at least: what ends meanwhile is written down in one transaction.
+const LOOK_GAP: Duration = Duration::from_millis(20);
 /// Looks for due rows at least so often, whatever was heard.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 /// What attempts under way may still take when the server stops.
@@ -55,11 +61,18 @@ struct Done {
 #[derive(Default)]
 struct Desk {
     running: JoinSet<Done>,
-    busy: BTreeMap<String, usize>,
+    lanes: BTreeMap<String, Lane>,
     /// Claimed and not settled: a lease that ends meanwhile is still ours.
     held: BTreeSet<i64>,
     outcomes: Vec<(i64, Outcome)>,
     incidents: BTreeSet<String>,
+}
+
+/// One channel.
+#[derive(Default)]
+struct Lane {
+    busy: usize,
+    waiting: VecDeque<Claimed>,
 }
 
 impl Outbox {
@@ -69,14 +82,22 @@ impl Outbox {
         if let Err(error) = self.store.release_leases().await {
             tracing::error!("the outbox could not be opened: {error}");
         }
+        let mut look_at = Instant::now();
         loop {
             let woken = self.wake.notified();
-            let wait = self.work(&mut desk).await;
+            let now = Instant::now();
+            if now >= look_at {
+                look_at = now + self.look(&mut desk).await.max(LOOK_GAP);
+            }
+            let soon = look_at.min(now + LOOK_GAP);
             tokio::select! {
                 () = stop.wait() => break,
-                () = woken => {}
-                Some(done) = desk.running.join_next() => self.finish(&mut desk, done),
-                () = tokio::time::sleep(wait) => {}
+                () = woken => look_at = soon,
+                Some(done) = desk.running.join_next() => {
+                    self.finish(&mut desk, done);
+                    look_at = soon;
+                }
+                () = tokio::time::sleep_until(look_at) => {}
             }
         }
         let all = async {
@@ -91,16 +112,13 @@ impl Outbox {
         }
     }
 
-    /// Writes down what is done, starts what is due; how long nothing else is due.
-    async fn work(&self, desk: &mut Desk) -> Duration {
-        while let Some(done) = desk.running.try_join_next() {
-            self.finish(desk, done);
-        }
-        let next = async {
+    /// Writes down what is done, claims what is due; how long nothing else is due.
+    async fn look(&self, desk: &mut Desk) -> Duration {
+        let looked = async {
             self.settle(desk).await?;
-            self.start_due(desk).await
+            self.claim_due(desk).await
         };
-        match next.await {
+        match looked.await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::warn!("the outbox could not be read: {error}");
@@ -124,27 +142,44 @@ impl Outbox {
         Ok(())
     }
 
-    async fn start_due(&self, desk: &mut Desk) -> Result<Duration, StoreError> {
+    async fn claim_due(&self, desk: &mut Desk) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let mut wait = LOOK_MAX;
-        for (channel, due) in self.store.due().await? {
-            if due > now {
-                let until_due = Duration::try_from(due.duration_since(now)).unwrap_or_default();
-                wait = wait.min(until_due.max(Duration::from_millis(1)));
-                continue;
+        for due in self.store.due(now).await? {
+            if let Some(next) = due.next {
+                wait = wait.min(Duration::try_from(next.duration_since(now)).unwrap_or_default());
             }
-            let free = PER_CHANNEL.saturating_sub(desk.busy.get(&channel).copied().unwrap_or(0));
-            if free == 0 {
+            let waiting = desk.lanes.get(&due.channel).map_or(0, |lane| lane.waiting.len());
+            if !due.ready || waiting >= PER_CHANNEL {
                 continue;
             }
             let lease = self.schedule.lease;
-            for claimed in self.store.claim(&channel, free, now, lease).await? {
+            for claimed in self.store.claim(&due.channel, AHEAD, now, lease).await? {
                 if desk.held.insert(claimed.seq) {
-                    self.start(desk, claimed);
+                    let lane = desk.lanes.entry(due.channel.clone()).or_default();
+                    lane.waiting.push_back(claimed);
                 }
             }
+            self.start_waiting(desk, &due.channel);
         }
         Ok(wait)
+    }
+
+    /// Starts as many attempts of a channel as it may have at once.
+    fn start_waiting(&self, desk: &mut Desk, channel: &str) {
+        let Some(lane) = desk.lanes.get_mut(channel) else { return };
+        let mut started = Vec::new();
+        while lane.busy < PER_CHANNEL {
+            let Some(claimed) = lane.waiting.pop_front() else { break };
+            lane.busy += 1;
+            started.push(claimed);
+        }
+        if lane.busy == 0 {
+            desk.lanes.remove(channel);
+        }
+        for claimed in started {
+            self.start(desk, claimed);
+        }
     }
 
     fn start(&self, desk: &mut Desk, claimed: Claimed) {
@@ -152,7 +187,6 @@ impl Outbox {
             let roster = self.roster.borrow();
             roster.channel(&claimed.notice.channel).map(|entry| entry.channel.clone())
         };
-        *desk.busy.entry(claimed.notice.channel.clone()).or_default() += 1;
         let notifier = self.notifier.clone();
         let now = self.clock.now();
         desk.running.spawn(async move {
@@ -172,10 +206,10 @@ impl Outbox {
     fn finish(&self, desk: &mut Desk, done: Result<Done, tokio::task::JoinError>) {
         // Attempts catch their own panics, and only shutting down cancels them.
         let Ok(Done { claimed, result }) = done else { return };
-        let channel = &claimed.notice.channel;
-        if let Some(busy) = desk.busy.get_mut(channel) {
-            *busy = busy.saturating_sub(1);
+        if let Some(lane) = desk.lanes.get_mut(&claimed.notice.channel) {
+            lane.busy = lane.busy.saturating_sub(1);
         }
+        self.start_waiting(desk, &claimed.notice.channel);
         let outcome = self.judge(&claimed, result);
         desk.incidents.insert(claimed.notice.body.incident.id.clone());
         desk.outcomes.push((claimed.seq, outcome));

@@ -27,7 +27,7 @@ pub use definitions::{ChannelRow, MonitorRow};
 pub use history::Bucket;
 pub use incidents::IncidentFilter;
 pub use lock::Lock;
-pub use notices::{Claimed, Delivery, DeliveryState, Outcome};
+pub use notices::{Claimed, Delivery, DeliveryState, Due, Outcome};
 pub use observations::Seen;
 pub use upkeep::Kept;
 

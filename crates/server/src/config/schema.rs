@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 pub(super) struct File {
     /// Address and port of pages and API. Default: 127.0.0.1:8088.
     listen: Option<String>,
-    /// The data directory. Default: whydown-data beside this file's directory of start.
+    /// The data directory, from the directory of start. Default: whydown-data.
     data: Option<String>,
     /// The address under which people reach the pages; stands in notices.
     base_url: Option<String>,

@@ -65,6 +65,17 @@ pub struct Claimed {
     pub attempts: u32,
 }
 
+/// A channel with waiting notices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its name.
+    pub channel: String,
+    /// Some are due, though perhaps claimed or behind an older one of their incident.
+    pub ready: bool,
+    /// When the next is that isn't due yet.
+    pub next: Option<Timestamp>,
+}
+
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -174,25 +185,25 @@ impl Store {
         rows.into_iter().map(claimed).collect()
     }
 
-    /// When the next waiting notice of each channel is due or its lease ends.
+    /// Channels with waiting notices.
     ///
     /// # Errors
     /// A failed statement.
-    pub async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT channel, MIN(CASE WHEN claimed_until_ms > due_ms
-                                      THEN claimed_until_ms ELSE due_ms END)
-             FROM notices AS due WHERE state = 0
-               AND NOT EXISTS (
-                   SELECT 1 FROM notices AS older
-                   WHERE older.state = 0 AND older.incident = due.incident
-                     AND older.channel = due.channel AND older.seq < due.seq)
-             GROUP BY channel",
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<Due>, StoreError> {
+        let rows: Vec<(String, i64, Option<i64>)> = sqlx::query_as(
+            "SELECT channel, MIN(due_ms), MIN(CASE WHEN due_ms > $1 THEN due_ms END)
+             FROM notices WHERE state = 0 GROUP BY channel",
         )
+        .bind(to_ms(now))
         .fetch_all(self.readers())
         .await
         .map_err(|error| self.explain(error))?;
-        Ok(rows.into_iter().map(|(channel, ms)| (channel, from_ms(ms))).collect())
+        let due = |(channel, first, next): (String, i64, Option<i64>)| Due {
+            channel,
+            ready: first <= to_ms(now),
+            next: next.map(from_ms),
+        };
+        Ok(rows.into_iter().map(due).collect())
     }
 
     /// Writes down what became of attempts, in one transaction.

@@ -54,50 +54,6 @@ async fn opened_comes_before_resolved_also_when_the_first_attempts_fail() {
     running.stop().await;
 }
 
-/// A healthy channel's slowest notice while another channel is sick.
-async fn slowest_beside(sick: Option<Reply>) -> Duration {
-    const OUTAGES: usize = 30;
-    let dir = scratch();
-    let (well, ill) = (receiver(), receiver());
-    if let Some(reply) = &sick {
-        ill.set_reply(reply.clone());
-    }
-    let channels = [webhook("ill", &ill.url("/")), webhook("well", &well.url("/"))];
-    let monitors: Vec<_> =
-        (0..OUTAGES).map(|i| monitor(&format!("shop {i}"), &["ill", "well"])).collect();
-    let running = start(config(dir.path(), &monitors, &channels)).await;
-    let mut begun = BTreeMap::new();
-    for monitor in &monitors {
-        begun.insert(monitor.name.clone(), Instant::now());
-        running.report(refused(&monitor.name, 0)).await;
-    }
-    let arrived = tokio::task::block_in_place(|| well.wait_for(OUTAGES, PATIENCE));
-    assert_eq!(arrived.len(), OUTAGES, "each arrives once");
-    // Checks go on all the while.
-    let asked = Instant::now();
-    running.report(fine("shop 0", 60)).await;
-    running.settled().await;
-    assert!(asked.elapsed() < Duration::from_secs(2), "a report took {:?}", asked.elapsed());
-    let late = |request: &whydown_lab::Request| {
-        let name = request.json()["monitor"]["name"].as_str().unwrap().to_owned();
-        request.at - begun[&name]
-    };
-    let slowest = arrived.iter().map(late).max().unwrap();
-    drop(running);
-    slowest
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sick_channel_delays_no_other_channel_and_no_check() {
-    let healthy = slowest_beside(None).await;
-    for reply in [Reply::Hang, Reply::status(500), Reply::Reset] {
-        let slowest = slowest_beside(Some(reply.clone())).await;
-        println!("slowest of 30: {healthy:?} alone, {slowest:?} beside {reply:?}");
-        // One attempt of the sick channel lasts 2 s: waiting for it would show.
-        assert!(slowest < Duration::from_millis(1_500), "{slowest:?} beside {reply:?}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_during_a_delivery_repeats_it_at_once_with_the_same_key() {
     let dir = scratch();
@@ -164,9 +120,6 @@ async fn what_the_receiver_turns_down_is_tried_a_few_times_and_then_given_up_vis
         assert!(told.last_error.unwrap().contains("410 Gone"));
         hand.set(i64::try_from(attempt).unwrap() * 3_600);
         // Whatever wakes the outbox shows it the new time.
-        running.report(refused("shop", 0)).await;
-        running.app().store().release_leases().await.unwrap();
-        running.reload(running.app().config().as_ref().clone()).await;
         wake(&running).await;
     }
     running.stop().await;
@@ -181,6 +134,76 @@ async fn wake(running: &Running) {
     running.settled().await;
     running.report(refused(&name, 0)).await;
     running.settled().await;
+}
+
+/// Alone on the machine, as it measures.
+mod timing {
+    use super::*;
+
+    /// A healthy channel's slowest notice while another channel is sick.
+    async fn slowest_beside(sick: Option<Reply>) -> Duration {
+        const OUTAGES: usize = 30;
+        let dir = scratch();
+        let (well, ill) = (receiver(), receiver());
+        if let Some(reply) = &sick {
+            ill.set_reply(reply.clone());
+        }
+        let channels = [webhook("ill", &ill.url("/")), webhook("well", &well.url("/"))];
+        let monitors: Vec<_> =
+            (0..OUTAGES).map(|i| monitor(&format!("shop {i}"), &["ill", "well"])).collect();
+        let running = start(config(dir.path(), &monitors, &channels)).await;
+        let mut begun = BTreeMap::new();
+        for monitor in &monitors {
+            begun.insert(monitor.name.clone(), Instant::now());
+            running.report(refused(&monitor.name, 0)).await;
+        }
+        let arrived = tokio::task::block_in_place(|| well.wait_for(OUTAGES, PATIENCE));
+        assert_eq!(arrived.len(), OUTAGES, "each arrives once");
+        // Checks go on all the while.
+        let asked = Instant::now();
+        running.report(fine("shop 0", 60)).await;
+        running.settled().await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "a report took {:?}", asked.elapsed());
+        let late = |request: &whydown_lab::Request| {
+            let name = request.json()["monitor"]["name"].as_str().unwrap().to_owned();
+            request.at - begun[&name]
+        };
+        let slowest = arrived.iter().map(late).max().unwrap();
+        drop(running);
+        slowest
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_sick_channel_delays_no_other_channel_and_no_check() {
+        let healthy = slowest_beside(None).await;
+        for reply in [Reply::Hang, Reply::status(500), Reply::Reset] {
+            let slowest = slowest_beside(Some(reply.clone())).await;
+            println!("slowest of 30: {healthy:?} alone, {slowest:?} beside {reply:?}");
+            // One attempt of the sick channel lasts 2 s: waiting for it would show.
+            assert!(slowest < Duration::from_millis(1_500), "{slowest:?} beside {reply:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_is_delivered_once_each_and_in_a_few_transactions() {
+    const OUTAGES: usize = 500;
+    let dir = scratch();
+    let receiver = receiver();
+    let channels = [webhook("ops", &receiver.url("/"))];
+    let monitors: Vec<_> = (0..OUTAGES).map(|i| monitor(&format!("shop {i}"), &["ops"])).collect();
+    let running = start(config(dir.path(), &monitors, &channels)).await;
+    for monitor in &monitors {
+        running.report(refused(&monitor.name, 0)).await;
+    }
+    tokio::task::block_in_place(|| receiver.wait_for(OUTAGES, PATIENCE));
+    let store = running.app().store();
+    eventually("an empty outbox", async || {
+        (store.outbox_counts().await.unwrap() == (0, 0)).then_some(())
+    })
+    .await;
+    assert_eq!(receiver.requests().len(), OUTAGES);
+    running.stop().await;
 }
 
 #[test]

@@ -14,7 +14,7 @@ use whydown_core::incident::{Effect, Incident, Input, Policy, Standing, step};
 use whydown_core::notice::{Notice, notices};
 use whydown_core::observation::{Observation, State};
 use whydown_server::store::{
-    Arrival, Commit, DeliveryState, IncidentFilter, Kept, MonitorRow, Outcome, Store,
+    Arrival, Commit, DeliveryState, Due, IncidentFilter, Kept, MonitorRow, Outcome, Store,
 };
 
 use crate::support::{at, monitor, seen};
@@ -279,7 +279,9 @@ async fn a_notice_given_up_makes_way_for_the_next() {
     let claimed = store.claim("ops", 5, at(10), lease).await.unwrap();
     let retry = Outcome::Retry { due: at(20), error: "no".to_owned() };
     store.settle(&[(claimed[0].seq, retry)], at(11)).await.unwrap();
-    assert_eq!(store.due().await.unwrap(), [("ops".to_owned(), at(20))]);
+    let due = store.due(at(15)).await.unwrap();
+    // The update is ready, but behind its elder.
+    assert_eq!(due, [Due { channel: "ops".to_owned(), ready: true, next: Some(at(20)) }]);
     assert!(store.claim("ops", 5, at(19), lease).await.unwrap().is_empty(), "not yet due");
     assert_eq!(store.claim("ops", 5, at(20), lease).await.unwrap()[0].attempts, 1);
     let dead = Outcome::Dead { error: "gone for good".to_owned() };

@@ -6,14 +6,18 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use whydown_core::notice::NoticeBody;
-use whydown_lab::{Answer, Host, Receiver, Reply, Request};
+use whydown_lab::{Answer, Ca, Flavour, Host, Receiver, Reply, Request};
 use whydown_server::config;
+use whydown_server::serve::{Running, Surroundings};
 use whydown_server::store::DeliveryState;
 
 use crate::support::{
-    PATIENCE, config as configuration, eventually, monitor, refused, scratch, start, webhook,
+    PATIENCE, around, config as configuration, eventually, monitor, refused, scratch, start,
+    webhook,
 };
 
 /// HMAC-SHA256 by openssl(1), which shares no code with us.
@@ -160,4 +164,29 @@ async fn retry_after_is_honoured() {
     let gap = seen[1].at - seen[0].at;
     assert!(gap >= Duration::from_millis(950), "repeated after {gap:?}");
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn https_is_verified_against_the_authorities_that_are_trusted() {
+    let ca = Ca::new();
+    let identity = ca.identity(Flavour::Good, &["127.0.0.1"]);
+    let receiver = Receiver::start_tls(&Host::machine(), 0, &identity);
+    let bundle = CertificateDer::pem_file_iter(ca.bundle()).unwrap().map(Result::unwrap);
+    for (authorities, good) in [(bundle.collect(), true), (Vec::new(), false)] {
+        let dir = scratch();
+        let channel = webhook("ops", &receiver.url("/planted"));
+        let file = configuration(dir.path(), &[], &[channel]);
+        let around = Surroundings { authorities, ..around() };
+        let running = Running::start_in(file, around).await.unwrap();
+        let result = running.app().send_test("ops").await;
+        running.stop().await;
+        if good {
+            result.unwrap();
+            continue;
+        }
+        let words = result.unwrap_err().to_string();
+        let at = format!("TLS with 127.0.0.1:{} failed: ", receiver.port());
+        assert_eq!(words, at + "invalid peer certificate: UnknownIssuer");
+    }
+    assert_eq!(receiver.requests().len(), 1);
 }

@@ -79,12 +79,15 @@ fn resolve(from: &str, path: &str) -> String {
     parts.join("/")
 }
 
-/// The anchors of a document's headings, as GitHub and Forgejo make them.
+/// A document's anchors: those of its headings, as GitHub and Forgejo make them, and those that
+/// stand in it as `<a id="…">`.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
-    headings.map(|heading| {
+    let named = text.lines().filter_map(|line| line.strip_prefix("<a id=\"")?.split('"').next());
+    let of_heading = |heading: &str| {
         let title = heading.trim_start_matches('#').trim().to_lowercase();
         let kept = |char: &char| char.is_alphanumeric() || matches!(char, ' ' | '-' | '_');
         title.chars().filter(kept).collect::<String>().replace(' ', "-")
-    })
+    };
+    headings.map(of_heading).chain(named.map(str::to_owned))
 }

@@ -247,14 +247,14 @@ fn a_link_leads_to_a_file_and_to_a_heading() {
     let docs = |text: &str| {
         let files = [
             ("docs/README.md", text),
-            ("docs/api.md", "# The API\n## `GET /healthz`, a word\n"),
+            ("docs/api.md", "# The API\n<a id=\"tcp.refused\"></a>\n## `GET /healthz`, a word\n"),
             ("LICENSE-MIT", "…"),
         ];
         find("links_lead_somewhere", &files)
     };
     for good in [
         "[a](api.md) [b](../LICENSE-MIT) [c](./api.md#the-api) [d](https://example.com/x)",
-        "[a](api.md#get-healthz-a-word)",
+        "[a](api.md#get-healthz-a-word), [b](api.md#tcp.refused)",
         "# Here\n[a](#here) and `[no](link)`\n```\n[no](link)\n```\n[dir](..)",
     ] {
         assert!(docs(good).is_empty(), "{:?}", docs(good));
