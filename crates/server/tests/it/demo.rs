@@ -9,7 +9,7 @@ use whydown_core::evidence::{AddressEvidence, Evidence, Neighbour};
 use whydown_core::failure::Failure;
 use whydown_core::monitor::{Monitor, StatusRanges};
 use whydown_core::observation::{
-    Attempt, HttpFacts, Lookup, Observation, State, Step, TcpFacts, Timing, TlsFacts,
+    Attempt, HttpFacts, Lookup, Observation, Step, TcpFacts, Timing, TlsFacts,
 };
 use whydown_core::wire::Report;
 
@@ -285,10 +285,4 @@ pub(crate) async fn trouble(site: &Site, now: Timestamp, since: i64) {
         }
         site.running.settled().await;
     }
-}
-
-/// A state to compare with.
-pub(crate) fn is_down(site: &Site, monitor: &str) -> bool {
-    let status = site.running.app().status(monitor).unwrap();
-    status.standing.state == Some(State::Down)
 }
