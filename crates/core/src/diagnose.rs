@@ -44,7 +44,8 @@ struct Finding {
     stage: Stage,
     fact: String,
     source: &'static str,
-    /// Likelihood ratios: above 1 speaks for the cause, below 1 against it.
+    /// Likelihood ratios: below 1 speaks against the cause, 1 and above for it. Exactly 1 is said
+    /// of a cause that the others are measured by: what speaks against them is its support.
     ratios: &'static [(Cause, f64)],
 }
 
@@ -136,7 +137,7 @@ fn rank(case: &Case<'_>, findings: &[Finding], facts: &mut Vec<Fact>) -> Vec<Ran
 
 /// The facts that speak for a cause: what the rules found, and the failing attempt itself.
 fn because(code: Cause, findings: &[Finding], first: usize, facts: &[Fact]) -> Vec<String> {
-    let supports = |finding: &Finding| finding.ratios.iter().any(|(c, r)| *c == code && *r > 1.0);
+    let supports = |finding: &Finding| finding.ratios.iter().any(|(c, r)| *c == code && *r >= 1.0);
     let mut ids: Vec<String> = facts
         .iter()
         .take(first)

@@ -84,7 +84,9 @@ pub fn parse(text: &str) -> Option<Proxy> {
             None => (place, default),
         },
     };
-    if host.is_empty() || port == 0 {
+    let bracketed = place.starts_with('[');
+    if host.is_empty() || port == 0 || host.contains(['[', ']']) || host.contains(':') != bracketed
+    {
         return None;
     }
     Some(Proxy { scheme, host: host.to_owned(), port, credentials })

@@ -1,7 +1,7 @@
 //! What this machine's routing says about a target: the route that says no, the tunnel in
 //! between, default routes, gateways.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -143,13 +143,19 @@ fn defaults(v4: bool) -> impl Iterator<Item = Route> {
     routes(v4).into_iter().filter(usable)
 }
 
-/// The default gateways of both families.
+/// The default gateways of both families, a link-local one with its interface.
 #[must_use]
-pub fn gateways() -> Vec<IpAddr> {
-    [true, false]
-        .into_iter()
-        .filter_map(|v4| defaults(v4).find_map(|route| route.gateway))
-        .collect()
+pub fn gateways() -> Vec<SocketAddr> {
+    let gateway = |v4| {
+        defaults(v4).find_map(|route| match route.gateway? {
+            IpAddr::V4(ip) => Some(SocketAddr::new(ip.into(), 0)),
+            IpAddr::V6(ip) => {
+                let scope = route.interface.filter(|_| ip.is_unicast_link_local());
+                Some(SocketAddrV6::new(ip, 0, 0, scope.unwrap_or(0)).into())
+            }
+        })
+    };
+    [true, false].into_iter().filter_map(gateway).collect()
 }
 
 /// Is every interface besides loopback down?

@@ -74,7 +74,7 @@ const PACKAGES: [(&str, &str); 27] = [
 #[track_caller]
 pub(crate) fn need_program(program: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Debian keeps daemons in sbin, which an ordinary PATH lacks, and PostgreSQL's in its own place.
+    // Debian keeps daemons in sbin, which an ordinary PATH lacks, PostgreSQL's elsewhere.
     let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     let found = env::split_paths(&path)
         .chain(more)
@@ -101,8 +101,6 @@ fn postgres_directories() -> Vec<PathBuf> {
 #[track_caller]
 pub(crate) fn need_root() {
     if !nix::unistd::geteuid().is_root() {
-        fail(
-            "network namespaces need root; fix: run as root, e.g. `sudo -E cargo nextest run --workspace`",
-        );
+        fail("network namespaces need root; fix: run as root, e.g. `sudo -E cargo nextest run`");
     }
 }

@@ -147,12 +147,12 @@ impl Host {
         self.spawn_command(command)
     }
 
-    /// Like [`Host::spawn`], for a command of [`Host::command`] with its own environment or directory.
+    /// Like [`Host::spawn`], for a command that was made by [`Host::command`].
     pub fn spawn_command(&self, command: Command) -> Process {
         Process::start(command, &self.unused_path("output"))
     }
 
-    /// Runs `work` on a thread that was moved into this host and returns what it returns. Sockets made
+    /// Runs `work` on a thread that was moved into this host and returns its result. Sockets made
     /// there stay on this host wherever they are used, threads started there are on it too, and
     /// `/etc/resolv.conf` and its like are this host's. (`/proc/net` is not: it belongs to the main
     /// thread; read `/proc/thread-self/net`.)

@@ -6,7 +6,7 @@
 //!        (5 ms each way)                        ├─ n 10.99.2.30
 //!                                               └─ d 10.99.2.53
 //! ```
-//! IPv6 alongside: the same with `fd99:1::10` and so on. Addresses repeat in every lab; names don't.
+//! IPv6 alongside: `fd99:1::10` and so on. Addresses repeat in every lab; names don't.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};

@@ -38,7 +38,7 @@ const BACKLOG: i32 = 128;
 /// What a [`Peer`] does wrong (or right).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Behaviour {
-    /// Accepts, then RST before a word is said.
+    /// Accepts, then RST without a word: at the client's first one, or after 0.3 s of its silence.
     Reset,
     /// Accepts, then FIN.
     Close,

@@ -1,7 +1,7 @@
 //! Names and directories that are unique per lab, and the removal of what killed runs left behind.
 //!
-//! Everything that outlives a process carries its owner's pid: namespaces and directories are called
-//! `wd<pid>-<n>…`, children have it in their environment. Nothing of a living owner is ever touched.
+//! Everything that outlives a process carries its owner's pid: namespaces and directories are
+//! called `wd<pid>-<n>…`, children have it in their environment. A living owner's are not touched.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,8 +17,8 @@ use tempfile::TempDir;
 
 use crate::fail::OrFail as _;
 
-/// The environment variable that marks every child with its lab's stem. Not `WHYDOWN_…`: the program
-/// under test takes those for its own.
+/// The environment variable that marks every child with its lab's stem. Not `WHYDOWN_…`: the
+/// program under test takes those for its own.
 pub(crate) const OWNER: &str = "WD_LAB_OWNER";
 
 /// A directory of its own and a name stem for everything else that must be unique.

@@ -40,6 +40,9 @@ pub struct Connection {
     pub local: Option<SocketAddr>,
     /// From the first SYN to the SYN-ACK.
     pub elapsed: Duration,
+    /// It was accepted and reset before we could say a word. The kernel tells that only once, so
+    /// reading the stream shows a plain end.
+    pub reset: bool,
 }
 
 /// A connect that failed, and everything that is known about it.
@@ -109,7 +112,12 @@ pub async fn connect(
             // hard one.
             let _ = queue_errors(&stream, remote.is_ipv4(), false);
             let local = stream.local_addr().ok();
-            Ok(Connection { local, elapsed: begin.elapsed(), stream })
+            Ok(Connection { local, elapsed: begin.elapsed(), stream, reset: false })
+        }
+        // A RST in answer to a SYN is ECONNREFUSED (tcp(7)), so this one came after the SYN-ACK.
+        Ok(Err((error, _))) if error.raw_os_error() == Some(libc::ECONNRESET) => {
+            let local = stream.local_addr().ok();
+            Ok(Connection { local, elapsed: begin.elapsed(), stream, reset: true })
         }
         Ok(Err((error, icmp))) => {
             let failed = failed(&error, Step::Connect, begin, false);

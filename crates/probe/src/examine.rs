@@ -14,6 +14,13 @@ use whydown_core::schedule::repeat_after;
 use crate::investigate::{self, investigate};
 use crate::observe::{self, observe_with};
 
+/// A check is not called silent before.
+const EARLY_AFTER_MIN: Duration = Duration::from_secs(1);
+/// Patience of the short check that shows at which step a silent target is silent.
+const SHORT_LOOK_MAX: Duration = Duration::from_secs(1);
+/// When evidence about silence is complete, after the check's own timeout.
+const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How an examination is made.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -21,6 +28,10 @@ pub struct Settings {
     pub check: observe::Settings,
     /// How evidence is collected.
     pub investigate: investigate::Settings,
+    /// Begin to look around while a check is still waiting in silence, so that the verdict comes
+    /// soon after its timeout. Costs a second connection to targets that are only slow; for
+    /// somebody who waits at a terminal, not for monitors.
+    pub early: bool,
 }
 
 /// What is known from the monitor's earlier checks.
@@ -55,7 +66,7 @@ pub struct Examined {
 
 /// Checks a monitor; when the check fails, repeats it and collects evidence.
 pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> Examined {
-    let first = observe_with(monitor, &settings.check).await;
+    let (first, early) = first_look(monitor, settings).await;
     let failing = matches!(first.state, State::Down | State::Degraded);
     if !failing {
         let evidence = Evidence { observations: vec![first], ..Evidence::default() };
@@ -70,13 +81,56 @@ pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> 
     });
     let seen = std::slice::from_ref(&first);
     let look = async {
-        match investigated {
-            true => investigate(monitor, seen, settings).await,
-            false => Evidence::default(),
+        match early {
+            _ if !investigated => Evidence::default(),
+            Some(evidence) => evidence,
+            None => investigate(monitor, seen, settings).await,
         }
     };
     let (repeats, evidence): (Vec<Observation>, Evidence) = join(join_all(repeats), look).await;
     let mut observations = vec![first];
     observations.extend(repeats);
     Examined { evidence: Evidence { observations, ..evidence }, investigated }
+}
+
+/// The first check, and the evidence already collected while it waited in silence.
+async fn first_look(monitor: &Monitor, settings: &Settings) -> (Observation, Option<Evidence>) {
+    let begin = Instant::now();
+    let check = observe_with(monitor, &settings.check);
+    if !settings.early {
+        return (check.await, None);
+    }
+    let ahead = async {
+        sleep_until(begin + early_after(monitor, settings)).await;
+        let patience = SHORT_LOOK_MAX.min(monitor.timeout / 4);
+        let short = Monitor { timeout: patience, ..monitor.clone() };
+        let seen = observe_with(&short, &settings.check).await;
+        let mut settings = settings.clone();
+        let end = begin + monitor.timeout + VERDICT_AFTER_TIMEOUT;
+        let left = end.saturating_duration_since(Instant::now());
+        settings.investigate.budget = settings.investigate.budget.min(left);
+        match seen.failure {
+            Some(_) => Some(investigate(monitor, &[seen], &settings).await),
+            None => None,
+        }
+    };
+    let (mut check, mut ahead) = (std::pin::pin!(check), std::pin::pin!(ahead));
+    tokio::select! {
+        biased;
+        first = &mut check => {
+            let silent = first.failure.is_some_and(Failure::is_silence);
+            match silent {
+                true => (first, ahead.await),
+                // An answer is better looked at than guessed about.
+                false => (first, None),
+            }
+        }
+        evidence = &mut ahead => (check.await, evidence),
+    }
+}
+
+/// When to look around without waiting for the end of a silent check.
+fn early_after(monitor: &Monitor, settings: &Settings) -> Duration {
+    let enough = settings.investigate.budget;
+    EARLY_AFTER_MIN.max(monitor.timeout.saturating_sub(enough))
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use whydown_core::failure::Failure;
 use whydown_core::monitor::Monitor;
 use whydown_core::observation::{Attempt, Lookup, Observation, State, Step};
@@ -180,13 +180,34 @@ async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
     attempt
 }
 
+/// A connect, and a short wait for a RST after it: a proxy without a backend, or a guard at the
+/// door, accepts first and throws out then.
 async fn tcp(check: &Check<'_>, ip: IpAddr) -> Attempt {
+    const WAIT_MIN: Duration = Duration::from_millis(10);
+    const WAIT_MAX: Duration = Duration::from_millis(200);
     let mut attempt = check.attempt(ip);
     let target = &check.monitor.target;
     let way = open::Way { target, remote: check.remote(ip), alpn: &[] };
-    if open::tcp(check, &way, &mut attempt).await.is_some() {
-        check.judge_text(&mut attempt, &[]);
+    let Some(connection) = open::tcp(check, &way, &mut attempt).await else { return attempt };
+    let wait = (connection.elapsed * 2).clamp(WAIT_MIN, WAIT_MAX);
+    let until = check.deadline.min(Instant::now() + wait);
+    let heard = timeout_at(until, connection.stream.peek(&mut [0; 1])).await;
+    match heard {
+        Ok(Err(error)) => {
+            attempt.errno = error.raw_os_error();
+            attempt.failure = Some(connect::failure_of(&error));
+        }
+        _ if connection.reset => {
+            attempt.errno = Some(libc::ECONNRESET);
+            attempt.failure = Some(Failure::TcpReset);
+        }
+        _ => {
+            check.judge_text(&mut attempt, &[]);
+            return attempt;
+        }
     }
+    attempt.step = Step::FirstByte;
+    attempt.detail = Some("accepted, then reset before a word was said".to_owned());
     attempt
 }
 

@@ -100,6 +100,14 @@ impl<S> Tap<S> {
         let record = Record::default();
         (Self { inner, record: record.clone() }, record)
     }
+
+    /// A stream of which the kernel has already told that it was reset.
+    pub(crate) fn after_reset(inner: S) -> (Self, Record) {
+        let (tap, record) = Self::new(inner);
+        let error = io::Error::from_raw_os_error(libc::ECONNRESET);
+        record.with(|seen| note(seen, &error));
+        (tap, record)
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {

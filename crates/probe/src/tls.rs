@@ -25,6 +25,7 @@ use whydown_core::target::Host;
 
 pub use trust::Trust;
 
+use crate::connect::Connection;
 use crate::redact;
 use crate::tap::{Record, StreamError, Tap};
 use recorder::{NoClientCertificate, Recorder};
@@ -75,7 +76,11 @@ pub(crate) struct Peer<'a> {
 }
 
 /// Makes a handshake.
-pub(crate) async fn handshake(stream: TcpStream, peer: &Peer<'_>, deadline: Instant) -> Shaken {
+pub(crate) async fn handshake(
+    connection: Connection,
+    peer: &Peer<'_>,
+    deadline: Instant,
+) -> Shaken {
     let begin = Instant::now();
     let recorder = Arc::new(Recorder::default());
     let prepared = server_name(peer.host).and_then(|name| Ok((name, config(peer, &recorder)?)));
@@ -83,7 +88,10 @@ pub(crate) async fn handshake(stream: TcpStream, peer: &Peer<'_>, deadline: Inst
         Ok(prepared) => prepared,
         Err(detail) => return Shaken::own_fault(detail),
     };
-    let (tapped, record) = Tap::new(stream);
+    let (tapped, record) = match connection.reset {
+        true => Tap::after_reset(connection.stream),
+        false => Tap::new(connection.stream),
+    };
     let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), tapped);
     let mut shaken = match timeout_at(deadline, connecting).await {
         Ok(Ok(stream)) => succeeded(stream, &name, peer, &recorder),

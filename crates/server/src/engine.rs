@@ -28,6 +28,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::health::HealthBoard;
+use crate::probing::Rechecks;
 use crate::roster::{Roster, Stored};
 use crate::store::{Store, StoreError};
 use crate::tasks::Stop;
@@ -79,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) assignments: watch::Sender<Arc<Vec<Monitor>>>,
     pub(crate) live: broadcast::Sender<Live>,
     pub(crate) outbox: Arc<Notify>,
+    pub(crate) recheck: Rechecks,
 }
 
 pub(crate) struct Engine {
@@ -219,7 +221,17 @@ impl Engine {
         self.draft.see(&monitor.name, &report.location, observations);
         if !fine {
             self.draft.hurry();
+        } else if self.seems_over(monitor, &report.location) {
+            self.shared.recheck.ask(&monitor.name);
         }
+    }
+
+    /// Was the last check the first fine one or so of an incident that is still open?
+    fn seems_over(&self, monitor: &Monitor, location: &str) -> bool {
+        let standing = self.standings.get(&monitor.name);
+        let open = standing.filter(|standing| standing.incident.is_some());
+        let place = open.and_then(|standing| standing.places.get(location));
+        place.is_some_and(|place| place.failure.is_none() && place.streak <= monitor.confirm)
     }
 
     /// What other locations saw last, when there are others.

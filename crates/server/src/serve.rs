@@ -17,7 +17,7 @@ use crate::engine::{Engine, Event, Inbox, Shared};
 use crate::health::HealthBoard;
 use crate::notify::{ATTEMPT_TIMEOUT, Notifier};
 use crate::outbox::{Outbox, Schedule};
-use crate::probing::Prober;
+use crate::probing::{Prober, Rechecks, Wires};
 pub use crate::reload::Watch;
 use crate::reload::Watcher;
 use crate::store::{Lock, Store, StoreError};
@@ -153,6 +153,7 @@ impl Running {
         let (reports, report_inbox) = mpsc::channel(REPORTS_MAX);
         let (events, event_inbox) = mpsc::channel(EVENTS_MAX);
         let live = broadcast::Sender::new(LIVE_MAX);
+        let (recheck, rechecks) = Rechecks::new();
         let shared = Shared {
             store: store.clone(),
             clock: around.clock.clone(),
@@ -162,6 +163,7 @@ impl Running {
             assignments: watch::Sender::default(),
             live: live.clone(),
             outbox: Arc::default(),
+            recheck,
         };
         let seen = Seen {
             board: Arc::clone(&shared.board),
@@ -192,7 +194,9 @@ impl Running {
         tasks.start("housekeeping", keeper);
         let prober = match around.probing {
             Probing::Off => Prober::off(),
-            Probing::Embedded => Prober::start(&mut tasks, assignments, reports.clone()),
+            Probing::Embedded => {
+                Prober::start(&mut tasks, Wires { assignments, reports: reports.clone(), rechecks })
+            }
         };
         let app = App::new(store, seen, events.clone(), prober, notifier);
         Ok(Self { app, reports, events, health, tasks, _lock: lock })

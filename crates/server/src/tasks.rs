@@ -22,6 +22,12 @@ impl Stop {
     }
 }
 
+impl From<Stop> for watch::Receiver<bool> {
+    fn from(stop: Stop) -> Self {
+        stop.0
+    }
+}
+
 /// The set.
 #[derive(Debug)]
 pub(crate) struct Tasks {

@@ -192,10 +192,10 @@ fn reset_origin(case: &Case<'_>) -> Option<Finding> {
             "it comes from the host itself",
             Stage::Server,
             &[
-                (C::ServiceNotListening, 1.3),
+                (C::ServiceNotListening, 1.0),
                 (C::PathRejects, 0.03),
                 (C::ClientFirewall, 0.05),
-                (C::Unknown, 0.6),
+                (C::Unknown, 0.5),
             ],
         ),
         std::cmp::Ordering::Greater => (
@@ -229,10 +229,11 @@ fn tos_reflection(case: &Case<'_>) -> Option<Finding> {
         true => (
             "the reset repeats our TOS byte: the host's own TCP refused, no packet filter",
             &[
-                (C::ServiceNotListening, 12.0),
-                (C::FirewallRejects, 0.03),
-                (C::PathRejects, 0.03),
-                (C::Unknown, 0.2),
+                (C::ServiceNotListening, 1.0),
+                (C::FirewallRejects, 0.003),
+                (C::PathRejects, 0.003),
+                (C::ClientFirewall, 0.003),
+                (C::Unknown, 0.05),
             ],
         ),
         false if look.tos_reflected_elsewhere == Some(true) => (
@@ -269,7 +270,7 @@ fn other_ports(case: &Case<'_>) -> Option<Finding> {
         ]
     } else {
         &[
-            (C::ServiceNotListening, 1.2),
+            (C::ServiceNotListening, 1.0),
             (C::HostDown, 0.02),
             (C::PathNoRoute, 0.05),
             (C::ClientRoute, 0.1),

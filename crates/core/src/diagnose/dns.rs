@@ -137,7 +137,7 @@ fn hosts_line(case: &Case<'_>) -> Option<Finding> {
         Some(answer) => {
             (format!("; DNS gives {}", answer.addresses[0]), &[(C::ClientHostsFile, 2_000.0)])
         }
-        None => (String::new(), &[(C::ClientHostsFile, 150.0)]),
+        None => (String::new(), &[(C::ClientHostsFile, 5.0)]),
     };
     Some(Finding {
         stage: Stage::Client,

@@ -33,7 +33,11 @@ fn over_time(case: &Case<'_>) -> Option<Finding> {
             (C::HostDown, 0.05),
             (C::FirewallDrops, 0.1),
         ],
-        _ => &[(C::BalancerSomeBackends, 40.0), (C::ServiceOverloaded, 3.0)],
+        _ => &[
+            (C::ServiceCrashLoop, 40.0),
+            (C::BalancerSomeBackends, 40.0),
+            (C::ServiceOverloaded, 3.0),
+        ],
     };
     Some(Finding { stage: Stage::Server, fact, source: "repeated checks", ratios })
 }

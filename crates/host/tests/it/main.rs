@@ -1,1 +1,7 @@
-//! Integration tests of `whydown-host`: one binary, so that an edit links once.
+//! This machine's own side, on hosts of the lab whose configuration is known.
+
+#![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
+
+mod names;
+mod proxies;
+mod routes;

@@ -28,8 +28,8 @@ impl Hook {
     }
 }
 
-/// How a rule says no (nft(8), "reject statement"). The `V6` ones concern IPv6 only, `TcpReset` both
-/// families, the others IPv4 only.
+/// How a rule says no (nft(8), "reject statement"). The `V6` ones concern IPv6 only, `TcpReset`
+/// both families, the others IPv4 only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the ICMP codes")]
 pub enum Reject {
@@ -112,8 +112,8 @@ pub enum Rule {
     DropAll(Hook),
     /// Echo requests and replies (ping) are thrown away.
     DropPing(Hook),
-    /// Packets longer than so many bytes (IP header included) vanish, and nobody says "fragmentation
-    /// needed": a path-MTU black hole.
+    /// Packets longer than so many bytes (IP header included) vanish, and nobody says
+    /// "fragmentation needed": a path-MTU black hole.
     DropLongerThan(Hook, u16),
     /// New connections to a port are dropped, running ones go on.
     DropNew(Hook, u16),

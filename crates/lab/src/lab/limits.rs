@@ -1,5 +1,5 @@
-//! How often routers say "no route": a limit that the kernel keeps for the whole machine and not per
-//! namespace (`ip_error()` in net/ipv4/route.c).
+//! How often routers say "no route": a limit that the kernel keeps for the whole machine and not
+//! per namespace (`ip_error()` in net/ipv4/route.c).
 //!
 //! Labs share a lock while it is off, and the last one puts it back. A lab that wants the limit has
 //! the lock alone; while it waits for that, a gate keeps new labs from passing it by.

@@ -154,8 +154,8 @@ pub(super) fn bridge_port(port: &str) -> Vec<String> {
     plug(port, Side::Client.bridge())
 }
 
-/// Lines that make two neighbours know each other, on `host`'s card `eth0`: the first packet through
-/// a delay line would otherwise wait for the question and the answer to arrive.
+/// Lines that make a neighbour know `host`: the first packet through a delay line would otherwise
+/// wait for the question and the answer to arrive.
 pub(super) fn acquaintance(host: &Host) -> Vec<String> {
     let mac = mac(host.v4());
     let known = |ip: &dyn std::fmt::Display| {
@@ -212,7 +212,7 @@ pub(super) fn settings(is_router: bool) -> Vec<(&'static str, &'static str)> {
         ("net.ipv6.conf.default.accept_dad", "0"),
         ("net.ipv6.conf.default.router_solicitations", "0"),
         ("net.ipv6.conf.default.accept_ra", "0"),
-        // IPv4 settings are inherited from the machine, which may be strict or route around a block.
+        // Inherited from the machine for IPv4, which may be strict or route around a block.
         ("net.ipv4.conf.all.rp_filter", "0"),
         ("net.ipv4.conf.default.rp_filter", "0"),
         ("net.ipv4.conf.all.send_redirects", "0"),

@@ -1,6 +1,7 @@
 //! What a peer does with one TCP connection.
 
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use super::{Behaviour, http, proxy};
@@ -9,16 +10,18 @@ use crate::wire::Line;
 /// The longest request that a peer waits for before it misbehaves.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
-/// By then a client knows that it is connected.
-const SETTLED: Duration = Duration::from_millis(50);
+/// By then a client that doesn't speak first knows that it is connected.
+const SETTLED: Duration = Duration::from_millis(300);
 
 /// Does it, to the end of the connection.
 pub(super) fn behave(what: &Behaviour, mut line: Line) -> io::Result<()> {
     match what {
         Behaviour::Reset => {
-            // Earlier, a busy client would see the RST before it has seen its connection.
-            line.stop().within(SETTLED);
-            line.wire().reset();
+            // Earlier, a busy client would see the RST before it has seen its connection, and call
+            // it a failure to connect.
+            let wire = line.wire();
+            wire.stop.or_readable_within(wire.tcp.as_fd(), SETTLED);
+            wire.reset();
         }
         Behaviour::Close => line.wire().close(),
         Behaviour::ResetAfterRequest => {

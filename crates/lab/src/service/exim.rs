@@ -219,7 +219,8 @@ fn authenticators(smtp: &Smtp) -> String {
     let is = |name: &str, value: &str| format!("{{eq{{${name}}}{{{value}}}}}");
     let method = |name: &str, prompts: &str, [u, p]: [&str; 2]| {
         format!(
-            "{name}:\n  driver = plaintext\n  public_name = {name}\n  server_prompts = {prompts}\n  \
+            "{name}:\n  driver = plaintext\n  public_name = {name}\n  \
+             server_prompts = {prompts}\n  \
              server_condition = ${{if and{{{}{}}}}}\n  server_set_id = ${u}\n{only_with_tls}",
             is(u, user),
             is(p, password)

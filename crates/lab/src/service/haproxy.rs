@@ -26,8 +26,8 @@ impl Haproxy {
         let directory = host.directory("haproxy");
         let conf = format!(
             "global\n    log stdout format raw local0\n    tune.ssl.default-dh-param 2048\n\
-             defaults\n    mode http\n    log global\n    option httplog\n    timeout connect 5s\n    \
-             timeout client 5s\n    timeout server 5s\n{sections}\n"
+             defaults\n    mode http\n    log global\n    option httplog\n    \
+             timeout connect 5s\n    timeout client 5s\n    timeout server 5s\n{sections}\n"
         );
         fs::write(directory.join("haproxy.cfg"), conf).or_fail("cannot write a file");
         let port = first_port(sections).or_fail("haproxy needs a line `bind ADDRESS:PORT`");

@@ -32,7 +32,8 @@ impl Zone {
 
     fn file(&self) -> String {
         format!(
-            "$ORIGIN {}.\n$TTL 60\n@ SOA ns admin 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n{}\n",
+            "$ORIGIN {}.\n$TTL 60\n@ SOA ns admin 1 3600 600 86400 60\n@ NS ns\n\
+             ns A 127.0.0.1\n{}\n",
             self.name, self.text
         )
     }

@@ -29,12 +29,12 @@ impl Nginx {
         let path = directory.display().to_string();
         fs::write(directory.join("nginx.conf"), conf(&path, http)).or_fail("cannot write a file");
         let args = ["-p", &path, "-c", "nginx.conf", "-e", "error.log"];
-        // Written after the listening sockets are bound (ngx_init_cycle comes before ngx_create_pidfile).
+        // Written when the sockets are bound (ngx_init_cycle comes before ngx_create_pidfile).
         let ready = Ready::File(directory.join("nginx.pid"));
         Self(Service::launch(host, &directory, "nginx", &args, ready))
     }
 
-    /// Takes a new configuration while running (`SIGHUP`); returns when it has been taken or refused,
+    /// Takes a new configuration while running (`SIGHUP`); returns when it was taken or refused,
     /// which [`Nginx::error_log`] tells.
     pub fn reload(&self, http: &str) {
         let path = self.directory().display().to_string();
@@ -78,7 +78,8 @@ fn conf(directory: &str, http: &str) -> String {
         .map(|kind| format!("    {kind}_temp_path {directory}/{kind};\n"))
         .collect();
     format!(
-        "daemon off;\nuser root;\nworker_processes 1;\npid nginx.pid;\nerror_log error.log notice;\n\
+        "daemon off;\nuser root;\nworker_processes 1;\npid nginx.pid;\n\
+         error_log error.log notice;\n\
          events {{ worker_connections 512; }}\n\
          http {{\n{temporary}    access_log access.log;\n{http}\n}}\n"
     )

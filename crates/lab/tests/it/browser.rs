@@ -5,7 +5,8 @@ use whydown_lab::{Answer, Behaviour, Browser, Ca, Element, Flavour, Host, Lab, P
 
 const PAGE: &str = "<!doctype html><meta name=color-scheme content='light dark'><title>Lab</title>
 <style>body { background: white } @media (prefers-color-scheme: dark) { body { background: black } }
-</style><h1>Hello</h1><form action=/sent><label>Name <input name=n></label><button>Go</button></form>
+</style><h1>Hello</h1>
+<form action=/sent><label>Name <input name=n></label><button>Go</button></form>
 <p id=js>without script</p><script>document.getElementById('js').textContent = 'with script';
 console.error('script says no')</script><noscript>no script here</noscript>";
 

@@ -34,7 +34,7 @@ pub(super) async fn touch(look: &Look<'_>) -> Vec<Control> {
     let servers = resolvers.servers.iter().filter(|_| resolvers.configured);
     let hosts = look.settings.controls.iter().take(HOSTS_MAX);
     let (gateways, servers, hosts) = tokio::join!(
-        join_all(gateways.into_iter().map(|ip| gateway(look, ip))),
+        join_all(gateways.into_iter().map(|at| gateway(look, at))),
         join_all(servers.map(|server| resolver_control(look, *server))),
         join_all(hosts.map(|host| host_control(look, host))),
     );
@@ -42,17 +42,22 @@ pub(super) async fn touch(look: &Look<'_>) -> Vec<Control> {
 }
 
 /// A gateway answers when it says anything at all: TCP, ICMP, or ARP / neighbour discovery.
-async fn gateway(look: &Look<'_>, ip: IpAddr) -> Control {
+async fn gateway(look: &Look<'_>, gateway: SocketAddr) -> Control {
     let deadline = look.within(PATIENCE);
+    let ip = gateway.ip();
+    let at = |port| {
+        let mut remote = gateway;
+        remote.set_port(port);
+        remote
+    };
     let tcp = async {
-        let remote = SocketAddr::new(ip, GATEWAY_PORT);
-        match connect(remote, &Options::default(), deadline).await {
+        match connect(at(GATEWAY_PORT), &Options::default(), deadline).await {
             Ok(_) => None,
             Err(not) => Some(not.failure).filter(|failure| *failure != Failure::TcpRefused),
         }
     };
     let udp = async {
-        let socket = udp_socket(SocketAddr::new(ip, UNUSED_PORT)).ok()?;
+        let socket = udp_socket(at(UNUSED_PORT)).ok()?;
         socket.send(&[]).await.ok()?;
         let mut buffer = [0; 1];
         let answer = timeout_at(deadline, socket.recv(&mut buffer)).await.ok()?;

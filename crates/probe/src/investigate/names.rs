@@ -30,11 +30,10 @@ pub(super) async fn compare(
 ) -> Vec<NameServerAnswer> {
     let Some(name) = look.monitor.target.host.name() else { return Vec::new() };
     let unresolved = observations.iter().any(|o| o.failure.is_some_and(is_dns));
-    let by_dns =
-        observations.iter().filter_map(|o| o.lookup.as_ref()).any(|l| l.resolver.is_some());
+    let looked_up = observations.iter().any(|o| o.lookup.is_some());
     let Ok(mut name) = Name::from_ascii(name) else { return Vec::new() };
     name.set_fqdn(true);
-    if !unresolved && !by_dns {
+    if !unresolved && !looked_up {
         return Vec::new();
     }
     let resolvers = resolver::resolvers();

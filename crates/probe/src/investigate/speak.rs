@@ -130,6 +130,6 @@ async fn speaks_tls(look: &Look<'_>, remote: SocketAddr) -> bool {
     };
     let host: &Host = &look.monitor.target.host;
     let peer = tls::Peer { host, remote: None, alpn: &[], trust: &look.check.trust };
-    let shaken = tls::handshake(connection.stream, &peer, deadline).await;
+    let shaken = tls::handshake(connection, &peer, deadline).await;
     shaken.stream.is_some() || shaken.facts.alert.is_some() || !shaken.facts.chain.is_empty()
 }

@@ -160,7 +160,7 @@ pub(super) async fn request(
         Ok(Err(Broken(why))) => {
             let facts = attempt.tls.as_mut();
             let by_tls = facts.and_then(|facts| tls_failure(&record, asked, facts));
-            let http = failure_of(&seen, reached.head.is_some(), version, &why);
+            let http = failure_of(&seen, reached.head.is_some(), version);
             (by_tls.unwrap_or(http), why)
         }
         Err(_) => (silence(&seen, version), "no complete answer in time".to_owned()),
@@ -436,7 +436,7 @@ fn answered(hop: &Hop, reached: Reached, body: Body, attempt: &mut Attempt) -> A
 }
 
 /// What it means that an exchange broke, read from what was seen on the stream.
-fn failure_of(seen: &Seen, headed: bool, version: Version, why: &str) -> Failure {
+fn failure_of(seen: &Seen, headed: bool, version: Version) -> Failure {
     let reset = seen.error.as_ref().is_some_and(crate::tap::StreamError::is_reset);
     if headed {
         return if reset { Failure::HttpReset } else { Failure::HttpClosedEarly };
@@ -466,7 +466,8 @@ fn failure_of(seen: &Seen, headed: bool, version: Version, why: &str) -> Failure
             Failure::SelfResources => Failure::SelfResources,
             _ => Failure::HttpReset,
         }
-    } else if why.contains("parse") || why.contains("invalid") || version == Version::HTTP_2 {
+    } else if seen.received_bytes > 0 {
+        // It spoke, and the library could make nothing of it.
         Failure::HttpNotHttp
     } else {
         Failure::HttpEmptyReply

@@ -4,13 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use whydown_core::failure::Failure;
 use whydown_core::observation::{Attempt, Step, TlsFacts};
 use whydown_core::target::Target;
 
 use super::Check;
-use crate::connect::{Options, connect, facts_of};
+use crate::connect::{Connection, Options, connect, facts_of};
 use crate::tap::{Record, Seen, Tap};
 use crate::tls;
 
@@ -52,8 +51,8 @@ pub(crate) async fn open(
     way: &Way<'_>,
     attempt: &mut Attempt,
 ) -> Option<Opened> {
-    let stream = tcp(check, way, attempt).await?;
-    secure(check, way, stream, attempt).await
+    let connection = tcp(check, way, attempt).await?;
+    secure(check, way, connection, attempt).await
 }
 
 /// Connects.
@@ -61,7 +60,7 @@ pub(crate) async fn tcp(
     check: &Check<'_>,
     way: &Way<'_>,
     attempt: &mut Attempt,
-) -> Option<TcpStream> {
+) -> Option<Connection> {
     attempt.step = Step::Connect;
     let options = Options { max_segment: check.max_segment, ..Options::default() };
     match connect(way.remote, &options, check.deadline).await {
@@ -69,7 +68,7 @@ pub(crate) async fn tcp(
             attempt.local = connection.local;
             attempt.timing.connect = Some(connection.elapsed);
             attempt.tcp = facts_of(&connection.stream);
-            Some(connection.stream)
+            Some(connection)
         }
         Err(not) => {
             not.record(attempt);
@@ -82,12 +81,14 @@ pub(crate) async fn tcp(
 pub(crate) async fn secure(
     check: &Check<'_>,
     way: &Way<'_>,
-    stream: TcpStream,
+    connection: Connection,
     attempt: &mut Attempt,
 ) -> Option<Opened> {
-    let socket = stream.as_fd().try_clone_to_owned().ok();
+    let socket = connection.stream.as_fd().try_clone_to_owned().ok();
     if !way.target.scheme.is_tls() {
-        let (stream, record) = Tap::new(Box::new(stream) as Box<dyn Bytes>);
+        let stream = Box::new(connection.stream) as Box<dyn Bytes>;
+        let (stream, record) =
+            if connection.reset { Tap::after_reset(stream) } else { Tap::new(stream) };
         return Some(Opened { stream, record, below: None, alpn: None, asked: false, socket });
     }
     attempt.step = Step::TlsHandshake;
@@ -97,7 +98,7 @@ pub(crate) async fn secure(
         alpn: way.alpn,
         trust: &check.settings.trust,
     };
-    let shaken = tls::handshake(stream, &peer, check.deadline).await;
+    let shaken = tls::handshake(connection, &peer, check.deadline).await;
     let (alpn, asked) = (shaken.facts.alpn.clone(), shaken.facts.client_certificate_requested);
     attempt.timing.tls = shaken.stream.is_some().then_some(shaken.elapsed);
     attempt.failure = shaken.failure;
@@ -123,7 +124,7 @@ pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
     let target = &check.monitor.target;
     let mut attempt = check.attempt(ip);
     let way = Way { target, remote: check.remote(ip), alpn: &[] };
-    let Some(stream) = tcp(check, &way, &mut attempt).await else { return attempt };
+    let Some(connection) = tcp(check, &way, &mut attempt).await else { return attempt };
     attempt.step = Step::TlsHandshake;
     let peer = tls::Peer {
         host: &target.host,
@@ -131,7 +132,7 @@ pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
         alpn: &[],
         trust: &check.settings.trust,
     };
-    let mut shaken = tls::handshake(stream, &peer, check.deadline).await;
+    let mut shaken = tls::handshake(connection, &peer, check.deadline).await;
     let asked = shaken.facts.client_certificate_requested;
     if let Some(stream) = shaken.stream.as_mut().filter(|_| asked && shaken.failure.is_none())
         && let Some((failure, alert)) = tls::refusal(stream, check.deadline).await

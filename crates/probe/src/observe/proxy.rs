@@ -17,6 +17,7 @@ use super::http::{Hop, request};
 use super::open::{Way, secure, tcp};
 use super::redirects::judge;
 use super::{Check, ProxyChoice, blank, resolve};
+use crate::connect::Connection;
 use crate::redact;
 
 /// Bytes of the proxy's answer to `CONNECT` read at most.
@@ -73,17 +74,17 @@ async fn through(check: &Check<'_>, proxy: &Proxy, attempt: &mut Attempt) {
     }
     let target = &check.monitor.target;
     let way = Way { target, remote, alpn: &["h2", "http/1.1"] };
-    let Some(stream) = tcp(check, &way, attempt).await else {
+    let Some(connection) = tcp(check, &way, attempt).await else {
         attempt.failure = attempt.failure.map(failure_of_connect);
         return;
     };
     let mut hop = Hop::first(check);
-    let stream = if target.scheme == Scheme::Http {
+    let connection = if target.scheme == Scheme::Http {
         hop.through_proxy = Some(authorization(proxy));
-        stream
+        connection
     } else {
-        match tunnel(check, proxy, stream, attempt).await {
-            Some(stream) => stream,
+        match tunnel(check, proxy, connection, attempt).await {
+            Some(connection) => connection,
             None => return,
         }
     };
@@ -91,7 +92,7 @@ async fn through(check: &Check<'_>, proxy: &Proxy, attempt: &mut Attempt) {
         check.judge_text(attempt, &[]);
         return;
     }
-    let Some(opened) = secure(check, &way, stream, attempt).await else { return };
+    let Some(opened) = secure(check, &way, connection, attempt).await else { return };
     if target.scheme == Scheme::Tls {
         check.judge_text(attempt, &[]);
         return;
@@ -135,9 +136,9 @@ fn destination(target: &Target) -> String {
 async fn tunnel(
     check: &Check<'_>,
     proxy: &Proxy,
-    mut stream: TcpStream,
+    mut connection: Connection,
     attempt: &mut Attempt,
-) -> Option<TcpStream> {
+) -> Option<Connection> {
     attempt.step = Step::ProxyTunnel;
     let begin = Instant::now();
     let place = destination(&check.monitor.target);
@@ -148,8 +149,8 @@ async fn tunnel(
     }
     message.push_str("\r\n");
     let exchange = async {
-        stream.write_all(message.as_bytes()).await?;
-        read_head(&mut stream).await
+        connection.stream.write_all(message.as_bytes()).await?;
+        read_head(&mut connection.stream).await
     };
     let (failure, detail) = match timeout_at(check.deadline, exchange).await {
         Err(_) => (Failure::ProxyTimedOut, "no answer to CONNECT".to_owned()),
@@ -164,7 +165,7 @@ async fn tunnel(
             None => (Failure::ProxyTunnelFailed, format!("answers {:?}", redact::banner(&head))),
             Some(200..=299) => {
                 attempt.timing.tunnel = Some(begin.elapsed());
-                return Some(stream);
+                return Some(connection);
             }
             Some(407) => (Failure::ProxyAuthRequired, "answers 407 to CONNECT".to_owned()),
             Some(status) => (Failure::ProxyTunnelFailed, format!("answers {status} to CONNECT")),

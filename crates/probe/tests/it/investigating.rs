@@ -10,7 +10,7 @@ use whydown_core::target::Scheme;
 use whydown_lab::{
     Answer, Behaviour, Ca, Flavour, Hook, Host, Lab, Listen, Peer, Reject, Route, Rule,
 };
-use whydown_probe::examine::Settings;
+use whydown_probe::examine::{Before, Settings, examine};
 use whydown_probe::{investigate, observe};
 
 use crate::looking::{monitor, on, trusting};
@@ -92,11 +92,12 @@ fn where_silence_begins_is_told_by_the_last_hop_that_answers() {
     let lab = Lab::new();
     let (client, server) = (lab.client(), lab.server());
     let _web = Peer::start(&server, 80, Behaviour::Http(Answer::new(200)));
-    let ends = |host: &Host, rule: Rule| {
+    let ends = |host: &Host, rule: Rule, v4: bool| {
         host.rule(rule);
         let found: Vec<(usize, usize, AddressEvidence)> = server
             .both(9_002)
             .into_iter()
+            .filter(|to| to.is_ipv4() == v4)
             .map(|to| {
                 let evidence = around_silence(&client, &format!("tcp://{to}"));
                 let found = only(&evidence).clone();
@@ -113,19 +114,19 @@ fn where_silence_begins_is_told_by_the_last_hop_that_answers() {
         host.forget_rules();
         found
     };
-    for (failing, open, _) in ends(&lab.r1(), Rule::Drop(Hook::Forward, 9_002)) {
+    for (failing, open, _) in ends(&lab.r1(), Rule::Drop(Hook::Forward, 9_002), true) {
         assert_eq!((failing, open), (1, 2));
     }
-    for (failing, open, found) in ends(&server, Rule::Drop(Hook::Input, 9_002)) {
+    for (failing, open, found) in ends(&server, Rule::Drop(Hook::Input, 9_002), false) {
         assert_eq!((failing, open), (2, 2));
         let counters = found.counters.unwrap();
         assert_eq!(counters.retransmit_failures, 0, "our own packets leave");
     }
-    for (failing, open, found) in ends(&client, Rule::Drop(Hook::Output, 9_002)) {
+    for (failing, open, found) in ends(&client, Rule::Drop(Hook::Output, 9_002), true) {
         assert_eq!((failing, open), (0, 2), "not even the first router sees it");
         assert!(found.counters.unwrap().retransmit_failures >= 1, "{found:#?}");
     }
-    for (failing, open, found) in ends(&client, Rule::DropReplies(Hook::Input, 9_002)) {
+    for (failing, open, found) in ends(&client, Rule::DropReplies(Hook::Input, 9_002), false) {
         assert_eq!((failing, open), (2, 2));
         let counters = found.counters.unwrap();
         assert!(counters.ip_received > counters.tcp_received, "{counters:?}");
@@ -291,4 +292,23 @@ fn failing_addresses_are_looked_at_and_working_ones_left_alone() {
     let _peer = Peer::start(&server, Listen::Only(to), Behaviour::Http(Answer::new(200)));
     let evidence = around(&client, "http://shop.lab/");
     assert_eq!(only(&evidence).ip, IpAddr::V6(server.v6()));
+}
+
+#[test]
+fn somebody_who_waits_has_the_evidence_one_second_after_the_timeout() {
+    let lab = Lab::builder().small().build();
+    let (client, server) = (lab.client(), lab.server());
+    let _web = Peer::start(&server, 443, Behaviour::Http(Answer::new(200)));
+    server.rule(Rule::Drop(Hook::Input, 80));
+    let settings = Settings { early: true, ..Settings::default() };
+    let mut monitor = monitor("http://10.99.2.10/");
+    monitor.timeout = Duration::from_secs(4);
+    monitor.confirm = 0;
+    let begin = Instant::now();
+    let examined = on(&client, examine(&monitor, &settings, Before::default()));
+    assert!(begin.elapsed() < Duration::from_millis(5_300), "{:?}", begin.elapsed());
+    let evidence = examined.evidence;
+    assert_eq!(evidence.observations.len(), 1);
+    assert_eq!(evidence.observations[0].failure, Some(Failure::TcpTimedOut));
+    assert!(!only(&evidence).trace.is_empty() && !evidence.neighbours.is_empty());
 }

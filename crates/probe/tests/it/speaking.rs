@@ -254,6 +254,22 @@ fn a_service_that_says_nothing_is_told_by_how_it_does_so() {
 }
 
 #[test]
+fn a_connection_that_is_accepted_and_thrown_out_is_no_success() {
+    let machine = Host::machine();
+    let peer = Peer::start(&machine, 0, Behaviour::Reset);
+    for _ in 0..20 {
+        let seen = see(&machine, &monitor(&format!("tcp://127.0.0.1:{}", peer.port())));
+        let attempt = &seen.attempts[0];
+        assert_eq!(seen.failure, Some(Failure::TcpReset), "{attempt:?}");
+        assert!(attempt.connected() && attempt.step == Step::FirstByte, "{attempt:?}");
+        let secure = see(&machine, &monitor(&format!("https://127.0.0.1:{}", peer.port())));
+        assert_eq!(secure.failure, Some(Failure::TlsReset), "{secure:#?}");
+        let web = see(&machine, &monitor(&url(&peer)));
+        assert_eq!(web.failure, Some(Failure::HttpReset), "{web:#?}");
+    }
+}
+
+#[test]
 fn datagrams_are_answered_refused_or_met_with_silence() {
     let machine = Host::machine();
     let echo = Peer::start(&machine, 0, Behaviour::UdpEcho);
@@ -323,4 +339,24 @@ fn a_forward_proxy_is_used_and_blamed_for_its_own_faults() {
     for target in &targets {
         assert_eq!(through(nobody, target).failure, Some(Failure::ProxyRefused), "{target}");
     }
+}
+
+#[test]
+fn greetings_inside_tls_are_heard_after_the_handshake() {
+    let (machine, ca) = (Host::machine(), Ca::new());
+    let identity = ca.identity(Flavour::Good, &["127.0.0.1"]);
+    let greeting = Behaviour::Banner(b"* OK IMAP4rev1 ready\r\n".to_vec());
+    let peer = Peer::start_tls(&machine, 0, greeting, &identity);
+    let seen_as = |scheme: &str| {
+        let mut monitor = monitor(&format!("{scheme}://127.0.0.1:{}", peer.port()));
+        monitor.timeout = Duration::from_secs(1);
+        see_with(&machine, &monitor, &trusting(&ca))
+    };
+    let seen = seen_as("imaps");
+    assert_eq!(seen.failure, None, "{seen:#?}");
+    assert_eq!(seen.attempts[0].tls.as_ref().unwrap().version.as_deref(), Some("TLSv1.3"));
+    assert_eq!(seen_as("pop3s").failure, Some(Failure::BannerUnexpected));
+    let plain = Peer::start(&machine, 0, Behaviour::Banner(b"* OK\r\n".to_vec()));
+    let to_plain = monitor(&format!("imaps://127.0.0.1:{}", plain.port()));
+    assert_eq!(see(&machine, &to_plain).failure, Some(Failure::TlsNotTls));
 }

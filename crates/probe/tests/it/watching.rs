@@ -142,21 +142,17 @@ fn a_slow_check_delays_no_other_and_a_full_channel_stops_none() {
 #[test]
 fn no_more_checks_run_at_the_same_time_than_allowed() {
     let machine = Host::machine();
-    let silent = Peer::start(&machine, 0, Behaviour::NeverAnswer);
-    let target = format!("http://127.0.0.1:{}/", silent.port());
+    let answer = Answer::new(200).delay(Duration::from_millis(400));
+    let slow = Peer::start(&machine, 0, Behaviour::Http(answer));
+    let target = format!("http://127.0.0.1:{}/", slow.port());
     on(&machine, async {
-        let mut monitors: Vec<Monitor> =
-            (0..10).map(|i| named(&format!("m{i}"), &target, Duration::from_hours(1))).collect();
-        for monitor in &mut monitors {
-            monitor.timeout = Duration::from_millis(400);
-            monitor.confirm = 0;
-        }
+        let hour = Duration::from_hours(1);
+        let monitors = (0..10).map(|i| named(&format!("m{i}"), &target, hour)).collect();
         let settings = Settings { concurrency: 3, ..Settings::default() };
         let mut running = start(monitors, settings, 16);
-        running.next().await;
-        assert!(silent.accepted() <= 6, "{} at once", silent.accepted());
-        for _ in 0..9 {
+        for reported in 1..=10 {
             running.next().await;
+            assert!(slow.accepted() <= reported + 2 * 3, "{} at once", slow.accepted());
         }
         running.end().await;
     });

@@ -16,11 +16,11 @@ use whydown_core::wire::Report;
 use crate::site::Site;
 
 /// The shop is down.
-pub const SHOP: &str = "shop";
+pub(crate) const SHOP: &str = "shop";
 /// The API's backend is dead.
-pub const API: &str = "api";
+pub(crate) const API: &str = "api";
 /// Mail works over IPv4 only.
-pub const MAIL: &str = "mail";
+pub(crate) const MAIL: &str = "mail";
 
 fn v4(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
@@ -31,7 +31,7 @@ fn v6(last: u16) -> IpAddr {
 }
 
 /// The monitors, in the order of the file.
-pub fn monitors(notify: &[&str]) -> Vec<Monitor> {
+pub(crate) fn monitors(notify: &[&str]) -> Vec<Monitor> {
     let make = |(name, target): (&str, &str)| {
         let mut monitor = Monitor::new(name, target.parse().unwrap());
         monitor.notify = notify.iter().map(|channel| (*channel).to_owned()).collect();
@@ -127,7 +127,7 @@ fn refused(ip: IpAddr, port: u16, ms: f64) -> Attempt {
 }
 
 /// nginx is stopped: both addresses refuse, ssh on the same machine answers.
-pub fn shop_refused(at: Timestamp) -> Evidence {
+pub(crate) fn shop_refused(at: Timestamp) -> Evidence {
     let attempts = || vec![refused(v4(10), 443, 11.2), refused(v6(10), 443, 11.9)];
     let again = at.checked_add(SignedDuration::from_millis(400)).unwrap();
     let with_lookup = |at| Observation {
@@ -155,7 +155,7 @@ pub fn shop_refused(at: Timestamp) -> Evidence {
 }
 
 /// nginx is fine, what is behind it is not.
-pub fn api_502(at: Timestamp) -> Evidence {
+pub(crate) fn api_502(at: Timestamp) -> Evidence {
     let one = |at| {
         let mut observation = fine(1, at);
         for attempt in &mut observation.attempts {
@@ -180,7 +180,7 @@ pub fn api_502(at: Timestamp) -> Evidence {
 }
 
 /// Postfix listens on IPv4 only.
-pub fn mail_half(at: Timestamp) -> Evidence {
+pub(crate) fn mail_half(at: Timestamp) -> Evidence {
     let one = |at| {
         let mut fourth = Attempt::new(v4(12), 25, Duration::ZERO);
         fourth.step = Step::Done;
@@ -210,12 +210,12 @@ fn login_silent(at: Timestamp) -> Evidence {
 }
 
 /// Reports of a check that was fine.
-pub fn fine_evidence(nth: u64, at: Timestamp) -> Evidence {
+pub(crate) fn fine_evidence(nth: u64, at: Timestamp) -> Evidence {
     Evidence { observations: vec![fine(nth, at)], ..Evidence::default() }
 }
 
 /// Hands in one report as of `at`.
-pub async fn report(site: &Site, monitor: &str, location: &str, evidence: Evidence) {
+pub(crate) async fn report(site: &Site, monitor: &str, location: &str, evidence: Evidence) {
     let (monitor, location) = (monitor.to_owned(), location.to_owned());
     site.running.report(Report { monitor, location, evidence }).await;
 }
@@ -245,7 +245,7 @@ const PAST: [(usize, std::ops::Range<i64>); 5] = [
 ];
 
 /// Fills `site` with `days` of history and this morning's trouble.
-pub async fn fill(site: &Site, days: i64) {
+pub(crate) async fn fill(site: &Site, days: i64) {
     let now = Timestamp::now();
     let names: Vec<String> = monitors(&[]).into_iter().map(|monitor| monitor.name).collect();
     for seconds in moments(days) {
@@ -270,7 +270,7 @@ pub async fn fill(site: &Site, days: i64) {
 }
 
 /// The shop refuses, the API answers 502, mail works in half: since `since` seconds.
-pub async fn trouble(site: &Site, now: Timestamp, since: i64) {
+pub(crate) async fn trouble(site: &Site, now: Timestamp, since: i64) {
     let names: Vec<String> = monitors(&[]).into_iter().map(|monitor| monitor.name).collect();
     for seconds in (5..=since).rev().step_by(60) {
         let at = ago(now, seconds);
@@ -288,7 +288,7 @@ pub async fn trouble(site: &Site, now: Timestamp, since: i64) {
 }
 
 /// A state to compare with.
-pub fn is_down(site: &Site, monitor: &str) -> bool {
+pub(crate) fn is_down(site: &Site, monitor: &str) -> bool {
     let status = site.running.app().status(monitor).unwrap();
     status.standing.state == Some(State::Down)
 }

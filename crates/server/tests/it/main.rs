@@ -1,6 +1,9 @@
 //! Tests of the server: one binary, one module per part.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod access;
+mod api;
+mod browser;
 mod config;
 mod demo;
 mod docs;
@@ -10,7 +13,9 @@ mod house;
 mod outbox;
 mod reload;
 mod site;
+mod spine;
 mod store;
 mod support;
 mod trouble;
+mod web;
 mod webhook;

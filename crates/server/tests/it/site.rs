@@ -17,35 +17,35 @@ use whydown_server::config::Config;
 use whydown_server::serve::{Probing, Running, Surroundings};
 
 /// The administrator's password in every test.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A running server whose clock the test may set.
-pub struct Site {
-    pub running: Running,
-    pub router: Router,
+pub(crate) struct Site {
+    pub(crate) running: Running,
+    pub(crate) router: Router,
     now_us: Arc<AtomicI64>,
     _dir: TempDir,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The `name=value` of the cookie set.
-    pub fn cookie(&self) -> String {
+    pub(crate) fn cookie(&self) -> String {
         let line = self.header(header::SET_COOKIE);
         line.split(';').next().unwrap().to_owned()
     }
@@ -53,17 +53,17 @@ impl Answer {
 
 impl Site {
     /// A server without monitors.
-    pub async fn empty() -> Self {
+    pub(crate) async fn empty() -> Self {
         Self::with(Config::default()).await
     }
 
     /// A server with monitors from its file.
-    pub async fn watching(monitors: Vec<Monitor>) -> Self {
+    pub(crate) async fn watching(monitors: Vec<Monitor>) -> Self {
         let file = Some("/etc/whydown/whydown.yaml".into());
         Self::with(Config { monitors, file, ..Config::default() }).await
     }
 
-    pub async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Config { data: dir.path().join("data"), ..config };
         // 0 stands for the machine's clock.
@@ -80,11 +80,11 @@ impl Site {
     }
 
     /// Sets the engine's clock; `None` gives it back to the machine.
-    pub fn set_clock(&self, now: Option<Timestamp>) {
+    pub(crate) fn set_clock(&self, now: Option<Timestamp>) {
         self.now_us.store(now.map_or(0, Timestamp::as_microsecond), Ordering::Relaxed);
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -93,23 +93,23 @@ impl Site {
     }
 
     /// A request without a session.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
     /// A form without a session.
-    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(form(path, fields, "")).await
     }
 
     /// The path of a fresh set-up link.
-    pub async fn setup_path(&self) -> String {
+    pub(crate) async fn setup_path(&self) -> String {
         let link = access::setup_link(self.running.app().store(), "").await.unwrap();
         link.expect("there is no user yet")
     }
 
     /// Makes the administrator and signs in.
-    pub async fn visitor(&self) -> Visitor<'_> {
+    pub(crate) async fn visitor(&self) -> Visitor<'_> {
         let fields = [("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
         let answer = self.post(&self.setup_path().await, &fields).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
@@ -117,7 +117,7 @@ impl Site {
     }
 
     /// A program with a token of that scope.
-    pub async fn program(&self, scope: Scope) -> Program<'_> {
+    pub(crate) async fn program(&self, scope: Scope) -> Program<'_> {
         let store = self.running.app().store();
         let token = access::create_token(store, scope.name(), scope).await.unwrap();
         Program { site: self, token }
@@ -125,7 +125,7 @@ impl Site {
 }
 
 /// A form as a browser submits it, without the headers that only browsers send.
-pub fn form(path: &str, fields: &[(&str, &str)], cookie: &str) -> Request<Body> {
+pub(crate) fn form(path: &str, fields: &[(&str, &str)], cookie: &str) -> Request<Body> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     Request::post(path)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -135,38 +135,43 @@ pub fn form(path: &str, fields: &[(&str, &str)], cookie: &str) -> Request<Body> 
 }
 
 /// Somebody who is signed in.
-pub struct Visitor<'a> {
-    pub site: &'a Site,
-    pub cookie: String,
+pub(crate) struct Visitor<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) cookie: String,
 }
 
 impl Visitor<'_> {
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = Request::get(path).header(header::COOKIE, &self.cookie);
         self.site.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.site.send(form(path, fields, &self.cookie)).await
     }
 }
 
 /// A caller of the API.
-pub struct Program<'a> {
-    pub site: &'a Site,
-    pub token: String,
+pub(crate) struct Program<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) token: String,
 }
 
 impl Program<'_> {
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, None).await
     }
 
-    pub async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    pub async fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))

@@ -27,7 +27,6 @@ fn nothing_listens_over_ipv4_and_ipv6() {
     for target in ["http://10.99.2.10/", "http://[fd99:2::10]/"] {
         diagnose(&lab.client(), target)
             .is(["down", "tcp.refused", "server", "service.not_listening", "owner"])
-            .lists("firewall.rejects")
             .knows("port 22 of the same address answers");
     }
 }
@@ -96,7 +95,8 @@ fn the_service_comes_and_goes() {
     let _web = Peer::start(&lab.server(), 80, blink);
     let verdict = whydown_lab::until(Duration::from_secs(20), "a mixed verdict", || {
         let verdict = diagnose(&lab.client(), "http://10.99.2.10/");
-        (verdict.json["state"] == "degraded").then_some(verdict)
+        let mixed = verdict.json["state"] == "degraded" && verdict.json["failure"] == "tcp.refused";
+        mixed.then_some(verdict)
     });
     verdict.is(["degraded", "tcp.refused", "server", "service.crash_loop", "owner"]);
     assert_eq!(verdict.json["scope"]["kind"], "flapping");
@@ -137,10 +137,6 @@ fn routers_without_a_way() {
     ] {
         let lab = Lab::new();
         lab.r1().add_route(route, "10.99.2.10/32");
-        if route == Route::Throw {
-            lab.r1().remove_default_routes();
-            lab.r1().ip("route del 10.99.2.0/24");
-        }
         diagnose(&lab.client(), "http://10.99.2.10/")
             .is(["down", failure, "network", cause, "network"]);
     }
