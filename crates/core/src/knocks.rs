@@ -187,7 +187,10 @@ impl Knocks {
         let dead = self.addresses.values().filter(|tally| tally.failed == tally.tried).count();
         (fine > 0 && dead > 0 && fine + dead == self.addresses.len()).then(|| {
             let all = self.addresses.len();
-            format!("{fine} of {all} addresses are always fine, {dead} never: the name cycles through them")
+            format!(
+                "{fine} of {all} addresses are always fine, {dead} never: the name cycles \
+                 through them"
+            )
         })
     }
 }

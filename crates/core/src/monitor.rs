@@ -153,7 +153,8 @@ pub struct StatusRanges(Vec<(u16, u16)>);
 /// A text that is no list of status codes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a list of status codes; write for example 200, 200-399 or \"200-299, 401\" (100 to 599)"
+    "{0:?} is not a list of status codes; write for example 200, 200-399 or \
+     \"200-299, 401\" (100 to 599)"
 )]
 pub struct NotStatusRanges(pub String);
 

@@ -297,7 +297,8 @@ pub enum TargetError {
     PortNotAllowed(Scheme, u16),
     /// Credentials in the target, which logs and pages would show.
     #[error(
-        "a target must not contain a user name or password; put credentials into the monitor's headers"
+        "a target must not contain a user name or password; put credentials into the \
+         monitor's headers"
     )]
     Credentials,
     /// A path where the scheme has none.

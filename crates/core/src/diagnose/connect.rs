@@ -237,7 +237,8 @@ fn tos_reflection(case: &Case<'_>) -> Option<Finding> {
             ],
         ),
         false if look.tos_reflected_elsewhere == Some(true) => (
-            "the reset does not repeat our TOS byte, another one of this host does: a packet filter",
+            "the reset does not repeat our TOS byte, another one of this host does: a packet \
+             filter",
             &[(C::FirewallRejects, 25.0), (C::ServiceNotListening, 0.05), (C::Unknown, 0.3)],
         ),
         false => (
@@ -393,7 +394,8 @@ fn silence_begins(case: &Case<'_>) -> Option<Finding> {
                 )
             } else {
                 format!(
-                    "silence begins behind hop {last}{name}; for a working port the host is hop {host}"
+                    "silence begins behind hop {last}{name}; for a working port the host is hop \
+                     {host}"
                 )
             },
             source,

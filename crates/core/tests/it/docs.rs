@@ -28,6 +28,17 @@ fn docs_errors_md_is_what_the_tables_give() {
     compare("errors.md", &whydown_core::explain::errors_markdown());
 }
 
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test may read the repository's docs")]
+fn docs_count_right() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let failures = whydown_core::failure::Failure::ALL.len();
+    let causes = whydown_core::cause::Cause::ALL.len();
+    let counts = format!("{failures} failures, {causes} causes");
+    assert!(readme.contains(&counts), "README.md does not say \"{counts}\"");
+}
+
 /// Words in back ticks that look like a code, such as `tcp.refused`, in everything people read.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test may read the repository's docs")]

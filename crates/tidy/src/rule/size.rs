@@ -36,9 +36,11 @@ fn lines_without_tests(file: &File) -> usize {
 pub(super) fn lines_are_short(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust() {
-        for (number, line) in file.lines() {
+        for ((number, line), code) in file.lines().zip(file.code().lines()) {
             let chars = line.chars().count();
-            if chars > LINE_CHARS_MAX {
+            // What lies wholly within a literal is as long as what it quotes.
+            let is_quoted = code.trim().is_empty() && !line.trim_start().starts_with("//");
+            if chars > LINE_CHARS_MAX && !is_quoted {
                 let message = format!("{chars} characters, at most {LINE_CHARS_MAX}; break it");
                 findings.push(Finding::new(&file.path, number, message));
             }

@@ -233,6 +233,8 @@ fn lengths_are_counted_without_tests_and_files_without_mercy() {
     assert!(find("lines_are_short", &[(path, &letters)]).is_empty(), "letters, not bytes, count");
     let found = find("lines_are_short", &[(path, &letters.replacen("//! é", "//! éé", 1))]);
     assert_eq!(found, [format!("{path}:2: 101 characters, at most 100; break it")]);
+    let quoted = format!("//! x\nconst A: &str = \"\n{}\n\";\n", "a".repeat(101));
+    assert!(find("lines_are_short", &[(path, &quoted)]).is_empty(), "a quoted line is kept");
 
     assert!(find("readme_is_short", &[("README.md", &"a\n".repeat(150))]).is_empty());
     assert_eq!(find("readme_is_short", &[("README.md", &"a\n".repeat(151))]).len(), 1);

@@ -58,7 +58,8 @@ fn fifty_kills_lose_nothing_and_tell_nothing_twice() {
     );
     for i in 0..OUTAGES {
         config += &format!(
-            "  - {{ name: m{i}, target: \"http://10.99.2.10:{}/\", interval: 1s, notify: [ops] }}\n",
+            "  - {{ name: m{i}, target: \"http://10.99.2.10:{}/\", interval: 1s, \
+             notify: [ops] }}\n",
             9000 + i
         );
     }
