@@ -87,10 +87,7 @@ fn tables(schema: &Value, object: &Value, path: &str, text: &mut String) {
 
 /// A value's kind for people; if it is an object with keys of its own, that; and what comes after
 /// its name in a path.
-fn kind<'a>(
-    schema: &'a Value,
-    property: &'a Value,
-) -> (String, Option<&'a Value>, &'static str) {
+fn kind<'a>(schema: &'a Value, property: &'a Value) -> (String, Option<&'a Value>, &'static str) {
     let choice = property["anyOf"].as_array().and_then(|any| any.first()).unwrap_or(property);
     if let Some(name) = choice["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         let target = &schema["$defs"][name];
