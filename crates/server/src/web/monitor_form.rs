@@ -143,10 +143,11 @@ pub(super) async fn create(
     fields: Fields,
 ) -> Result<Response, Trouble> {
     let mut patch = monitor_patch(&fields);
-    if fields.given("name").is_none()
-        && let Ok(target) = fields.get("target").parse::<Target>()
-    {
-        patch["name"] = Value::from(free_name(&web, &target));
+    if fields.given("name").is_none() {
+        // With a target that can't be read, the target alone is what has to be said.
+        let target = fields.get("target").parse::<Target>();
+        let name = target.map_or_else(|_| "new".to_owned(), |target| free_name(&web, &target));
+        patch["name"] = Value::from(name);
     }
     let wanted = merged(&Value::Object(serde_json::Map::new()), &patch);
     let made = match checked(&web, &wanted) {

@@ -59,8 +59,7 @@ struct Seat {
 }
 
 impl Seat {
-    async fn new(config: Config) -> Self {
-        let site = Site::with(config).await;
+    async fn new(site: Site) -> Self {
         let base = listen(site.router.clone()).await;
         let wanted = std::env::var_os("WHYDOWN_SCREENSHOTS").map(PathBuf::from);
         let own = wanted.is_none().then(|| tempfile::tempdir().unwrap());
@@ -160,7 +159,7 @@ async fn from_set_up_to_an_acknowledged_incident() {
         file: Some("/etc/whydown/whydown.yaml".into()),
         ..Config::default()
     };
-    let seat = Seat::new(config).await;
+    let seat = Seat::new(Site::with(config).await).await;
     demo::fill(&seat.site, 90).await;
     let setup = seat.site.setup_path().await;
     let runtime = Handle::current();
@@ -237,12 +236,6 @@ fn other_pages(seat: &Seat, browser: &Browser) {
         browser.open(&seat.url(path));
         seat.pictures(browser, name);
     }
-    browser.open(&seat.url("/diagnose"));
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    browser.find("#target").type_text(&format!("http://{closed}/"));
-    browser.find("main button.primary").click();
-    browser.wait_text("The path of a request");
-    seat.pictures(browser, "diagnose");
     browser.open(&seat.url("/new"));
     browser.find("#target").type_text("htp://x");
     browser.find("#interval").type_text("soon");
@@ -261,7 +254,7 @@ fn other_pages(seat: &Seat, browser: &Browser) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works_without_javascript() {
-    let seat = Seat::new(Config::default()).await;
+    let seat = Seat::new(Site::probing(Config::default()).await).await;
     let setup = seat.site.setup_path().await;
     tokio::task::spawn_blocking(move || {
         let browser = Browser::start(&Host::machine());
@@ -272,6 +265,10 @@ async fn everything_works_without_javascript() {
         browser.find("#target").type_text("tcp://127.0.0.1:1");
         browser.find("main button.primary").click();
         browser.wait_text("Created.");
+        until(PATIENCE, "the first check", || {
+            browser.reload();
+            browser.text().contains("tcp.refused").then_some(())
+        });
         browser.find("form[action$='/pause'] button").click();
         browser.wait_text("Paused. It is no longer checked.");
         browser.find("form[action$='/resume'] button").click();
@@ -289,6 +286,7 @@ async fn everything_works_without_javascript() {
         browser.find("#target").type_text("http://127.0.0.1:1/");
         browser.find("main button.primary").click();
         browser.wait_text("Make sure");
+        seat.pictures(&browser, "diagnose");
         tabs(&browser);
         let console: Vec<_> = browser.console();
         assert!(console.iter().all(|line| line.source != "security"), "{console:?}");
@@ -300,8 +298,7 @@ async fn everything_works_without_javascript() {
 /// The systems' tabs are radio buttons: they switch without a script.
 fn tabs(browser: &Browser) {
     let labels = browser.find_all(".tabs label");
-    let Some(second) = labels.get(1) else { return };
-    second.click();
+    labels[1].click();
     let shown: Vec<Value> = browser
         .find_all(".tabs:first-of-type .panel")
         .iter()

@@ -64,6 +64,15 @@ impl Site {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::start(config, Probing::Off).await
+    }
+
+    /// A server whose own probe checks.
+    pub(crate) async fn probing(config: Config) -> Self {
+        Self::start(config, Probing::Embedded).await
+    }
+
+    async fn start(config: Config, probing: Probing) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Config { data: dir.path().join("data"), ..config };
         // 0 stands for the machine's clock.
@@ -73,7 +82,7 @@ impl Site {
             0 => Timestamp::now(),
             us => Timestamp::from_microsecond(us).unwrap(),
         });
-        let around = Surroundings { clock, probing: Probing::Off, ..Surroundings::default() };
+        let around = Surroundings { clock, probing, ..Surroundings::default() };
         let running = Running::start_in(config, around).await.unwrap();
         let router = whydown_server::web::router(running.app().clone());
         Self { running, router, now_us, _dir: dir }

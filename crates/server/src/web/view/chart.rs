@@ -130,7 +130,7 @@ fn tips(svg: &mut String, history: &[Bucket]) {
 fn days(history: &[Bucket]) -> Vec<String> {
     let (Some(first), Some(last)) = (history.first(), history.last()) else { return Vec::new() };
     let long = last.start.duration_since(first.start).as_hours() >= 48;
-    let form = if long { "%-d %b" } else { "%-d %b %H:%M" };
+    let form = if long { "%-d %b" } else { "%-d %b %H:%M UTC" };
     let middle = &history[history.len() / 2];
     let mut labels: Vec<String> =
         [first, middle].map(|bucket| bucket.start.strftime(form).to_string()).into();
