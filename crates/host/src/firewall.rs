@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn iptables_rules_are_read_the_same_way() {
-        let saved = ":OUTPUT DROP [0:0]\n-A OUTPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 443 -j REJECT\n\
+        let saved = ":OUTPUT DROP [0:0]\n\
+                     -A OUTPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 443 -j REJECT\n\
                      -A INPUT -j DROP\n";
         let ip = ["192.0.2.1".parse().unwrap()];
         assert_eq!(iptables_rules(saved, &ip, 443).len(), 2);

@@ -10,8 +10,8 @@ const MASK: &str = "***";
 
 /// `name=value` pairs whose value is nobody's business.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names = "pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key|access[_-]?key|auth(?:orization)?|\
-                 cookie|session(?:[_-]?id)?|bearer|credential|signature|jwt";
+    let names = "pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key|access[_-]?key|\
+                 auth(?:orization)?|cookie|session(?:[_-]?id)?|bearer|credential|signature|jwt";
     Regex::new(&format!(
         r#"(?i)([\w-]*(?:{names})[\w-]*["']?\s*[:=]\s*["']?(?:(?:basic|bearer)\s+)?)[^\s"'&<>,;]+"#
     ))
