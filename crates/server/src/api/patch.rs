@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn a_patch_replaces_merges_and_removes() {
-        let now = json!({"name": "a", "interval_ms": 30000, "expect": {"status": "200", "contains": ["x"]}});
+        let expect = json!({"status": "200", "contains": ["x"]});
+        let now = json!({"name": "a", "interval_ms": 30000, "expect": expect});
         let patch = json!({"interval": "1m", "expect": {"contains": null, "latency": "2s"}});
         assert_eq!(
             merged(&now, &patch),
