@@ -57,7 +57,8 @@ pub enum ServeError {
     Store(#[from] StoreError),
     /// The address can't be listened on.
     #[error(
-        "cannot listen on {address}: {source}; is another server there? give another --listen address"
+        "cannot listen on {address}: {source}; is another server there? give another --listen \
+         address"
     )]
     Listen {
         /// Which.

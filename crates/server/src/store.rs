@@ -64,7 +64,8 @@ pub enum StoreError {
     },
     /// Another server uses the data directory.
     #[error(
-        "{} is in use by another whydown serve (process {pid}); stop it, or give this one its own --data directory",
+        "{} is in use by another whydown serve (process {pid}); stop it, or give this one its own \
+         --data directory",
         .dir.display()
     )]
     InUse {

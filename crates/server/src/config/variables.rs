@@ -53,7 +53,8 @@ fn expand_text(
         let Some(value) = variable(name) else {
             let message = format!("the environment has no variable {name}");
             let hint = format!(
-                "set {name} before starting whydown, or write $${{{name}}} for the characters themselves"
+                "set {name} before starting whydown, or write $${{{name}}} for the characters \
+                 themselves"
             );
             return Err(Missing(message, hint));
         };

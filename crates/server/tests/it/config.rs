@@ -153,7 +153,8 @@ fn a_single_value_is_as_good_as_a_list() {
 
 #[test]
 fn variables_stand_for_values_and_a_doubled_dollar_for_itself() {
-    let text = "monitors:\n  - name: a\n    target: https://example.com\n    confirm: \"${COUNT}\"\n    \
+    let text = "monitors:\n  - name: a\n    target: https://example.com\n    \
+                confirm: \"${COUNT}\"\n    \
                 expect: { matches: \"^a$\", contains: [\"$${COUNT}\", \"x${COUNT}y\"] }\n";
     let monitor = &load(text).unwrap().monitors[0];
     assert_eq!(monitor.confirm, 5);
@@ -188,7 +189,8 @@ fn a_channel_never_shows_its_secrets() {
         "url": "https://hooks.example.com/planted-1?key=planted-2", "secret": "planted-3" } });
     let webhook = config::channel(&value).unwrap();
     let value = json!({ "name": "mail", "email": { "smtp": "smtps://mail.example.com",
-        "from": "a@example.com", "to": "b@example.com", "username": "u", "password": "planted-4" } });
+        "from": "a@example.com", "to": "b@example.com", "username": "u",
+        "password": "planted-4" } });
     let email = config::channel(&value).unwrap();
     let shown = BTreeMap::from([("a", &webhook), ("b", &email)]);
     let text = format!("{shown:?} {}", serde_json::to_string(&shown).unwrap());

@@ -50,7 +50,8 @@ async fn a_notice_arrives_signed_and_says_what_failed() {
     for (secret, key) in [(encoded.as_str(), &key[..]), ("any text", b"any text")] {
         let dir = scratch();
         let receiver = Receiver::start(&Host::machine(), 0);
-        let value = json!({ "name": "ops", "webhook": { "url": receiver.url("/a/b?c=d"), "secret": secret } });
+        let url = receiver.url("/a/b?c=d");
+        let value = json!({ "name": "ops", "webhook": { "url": url, "secret": secret } });
         let channel = config::channel(&value).unwrap();
         let running =
             start(configuration(dir.path(), &[monitor("shop", &["ops"])], &[channel])).await;
