@@ -1,5 +1,5 @@
-//! Network checks: [`observe()`] sees what a client sees, [`investigate()`] collects the evidence that
-//! tells causes apart, [`runner`] does both on schedule. Nothing here holds an opinion about
+//! Network checks: [`observe()`] sees what a client sees, [`investigate()`] collects the evidence
+//! that tells causes apart, [`runner`] does both on schedule. Nothing here holds an opinion about
 //! causes, keeps a connection for later, or fails with an error: a failed check is a value.
 
 pub mod connect;

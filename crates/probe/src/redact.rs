@@ -10,7 +10,8 @@ const MASK: &str = "***";
 
 /// `name=value` pairs whose value is nobody's business.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names = "pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key|access[_-]?key|auth(?:orization)?|cookie|session(?:[_-]?id)?|bearer|credential|signature|jwt";
+    let names = "pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key|access[_-]?key|\
+                 auth(?:orization)?|cookie|session(?:[_-]?id)?|bearer|credential|signature|jwt";
     Regex::new(&format!(
         r#"(?i)([\w-]*(?:{names})[\w-]*["']?\s*[:=]\s*["']?(?:(?:basic|bearer)\s+)?)[^\s"'&<>,;]+"#
     ))
@@ -69,7 +70,8 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
 
 /// Characters that reorder or hide text: somebody could write a false verdict with them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let zero_width = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    zero_width || matches!(c, '\u{202a}'..='\u{202e}')
 }
 
 /// The first bytes that a service said, as text to keep.
@@ -169,7 +171,8 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_the_visible_text_of_the_page() {
-        let page = b"<html><head><style>b{}</style><script>if(a<b){}</SCRIPT></head><h1>502 Bad Gateway</h1><!-- x --><hr>nginx</html>";
+        let page = b"<html><head><style>b{}</style><script>if(a<b){}</SCRIPT></head>\
+            <h1>502 Bad Gateway</h1><!-- x --><hr>nginx</html>";
         assert_eq!(excerpt(page), "502 Bad Gateway nginx");
         assert_eq!(excerpt(b"<unclosed"), "");
     }
