@@ -70,8 +70,8 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
 
 /// Characters that reorder or hide text: somebody could write a false verdict with them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let zero_width = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    zero_width || matches!(c, '\u{202a}'..='\u{202e}')
 }
 
 /// The first bytes that a service said, as text to keep.
