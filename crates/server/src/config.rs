@@ -23,6 +23,8 @@ pub use crate::store::Kept as Retention;
 use node::{Node, Value};
 use read::{Fields, Problems, refuse};
 
+/// The data directory when none is given, from the directory of start.
+pub const DATA_DIRECTORY: &str = "whydown-data";
 /// Most channels, of file and API together.
 pub const CHANNELS_MAX: usize = 200;
 /// The largest file that is read.
@@ -54,7 +56,7 @@ impl Default for Config {
         Self {
             file: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8088)),
-            data: PathBuf::from("whydown-data"),
+            data: PathBuf::from(DATA_DIRECTORY),
             base_url: None,
             retention: Retention {
                 observations: Duration::from_hours(24 * 30),

@@ -86,7 +86,12 @@ fn own_rules(case: &Case<'_>) -> Option<Finding> {
         stage: Stage::Client,
         fact: format!("this machine's own packet filter has a rule for it: {}", rules.join("; ")),
         source: "nft list ruleset",
-        ratios: &[(C::ClientFirewall, 12.0)],
+        // A rule that names the port or address decides; a policy has exceptions elsewhere.
+        ratios: if rules.iter().all(|rule| rule.to_ascii_lowercase().ends_with("policy drop")) {
+            &[(C::ClientFirewall, 8.0)]
+        } else {
+            &[(C::ClientFirewall, 400.0)]
+        },
     })
 }
 

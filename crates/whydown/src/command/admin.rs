@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use whydown_server::access;
+use whydown_server::config::DATA_DIRECTORY;
 use whydown_server::store::Store;
 
 use super::{print, print_json};
@@ -36,7 +37,7 @@ pub(crate) async fn run(action: Admin) -> anyhow::Result<ExitCode> {
 }
 
 async fn open(data: Data) -> anyhow::Result<Store> {
-    let directory = data.directory.unwrap_or_else(|| PathBuf::from("whydown-data"));
+    let directory = data.directory.unwrap_or_else(|| PathBuf::from(DATA_DIRECTORY));
     Ok(Store::open(&directory).await?)
 }
 
