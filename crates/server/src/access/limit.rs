@@ -17,6 +17,9 @@ const REFILL: Duration = Duration::from_secs(30);
 /// Addresses, and accounts, remembered; 32 bytes each.
 const BUCKETS_MAX: usize = 10_000;
 
+/// Buckets dropped at a time when all are in use.
+const ROOM_MADE: usize = BUCKETS_MAX / 10;
+
 /// Who has tried how often.
 #[derive(Debug, Default)]
 pub struct Limiter {
@@ -102,10 +105,11 @@ impl Buckets {
         if self.0.len() < BUCKETS_MAX {
             return;
         }
-        let fullest =
-            self.0.iter().max_by(|(_, a), (_, b)| a.at(now, burst).total_cmp(&b.at(now, burst)));
-        if let Some(key) = fullest.map(|(key, _)| *key) {
-            self.0.remove(&key);
+        let mut by_tries: Vec<(f64, u64)> =
+            self.0.iter().map(|(key, bucket)| (bucket.at(now, burst), *key)).collect();
+        by_tries.sort_unstable_by(|(a, _), (b, _)| b.total_cmp(a));
+        for (_, key) in by_tries.iter().take(ROOM_MADE) {
+            self.0.remove(key);
         }
     }
 }
