@@ -1,6 +1,6 @@
 //! From evidence to a verdict.
 //!
-//! Every failure brings a few possible causes with a starting weight ([`priors`]). Every finding
+//! Every failure brings a few possible causes with a starting weight (`priors`). Every finding
 //! multiplies the weights of the causes that it makes more or less likely; absence of evidence
 //! multiplies nothing. What remains, shared out to one, is the confidence. `unknown` takes part
 //! like any cause, so that weak evidence gives a weak verdict.

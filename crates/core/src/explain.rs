@@ -1,7 +1,7 @@
 //! From any client's error text to what it means: `whydown explain`.
 //!
 //! The texts are tables in the files beside this one. **Which match wins**: the whole paste
-//! being a code of ours; then the higher [`pattern::Rank`] (a vague collective text loses
+//! being a code of ours; then the higher `Rank` (a vague collective text loses
 //! to any plain one, an exact one beats both); then the longer text, the second text that must
 //! also be present included; then the one that stands first. Recognises only whole words, and
 //! the words of `strerror` only where a message ends, so that prose is left alone.

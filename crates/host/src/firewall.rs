@@ -173,7 +173,7 @@ mod tests {
     const RULESET: &str = "table inet lab {
 	chain output {
 		type filter hook output priority filter; policy accept;
-		meta l4proto { tcp, udp } th dport 8447 counter packets 0 bytes 0 reject with icmp admin-prohibited
+		meta l4proto { tcp, udp } th dport 8447 counter packets 0 bytes 0 reject
 		tcp dport { 25, 465 } drop
 		ip daddr 192.0.2.0/24 tcp dport 1000-2000 drop
 		ip6 daddr 2001:db8::/32 drop
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn iptables_rules_are_read_the_same_way() {
-        let saved = ":OUTPUT DROP [0:0]\n-A OUTPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 443 -j REJECT\n\
-                     -A INPUT -j DROP\n";
+        let saved = ":OUTPUT DROP [0:0]\n-A INPUT -j DROP\n\
+            -A OUTPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 443 -j REJECT\n";
         let ip = ["192.0.2.1".parse().unwrap()];
         assert_eq!(iptables_rules(saved, &ip, 443).len(), 2);
         assert_eq!(iptables_rules(saved, &ip, 80), ["OUTPUT: policy DROP"]);

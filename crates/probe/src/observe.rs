@@ -121,7 +121,12 @@ pub async fn observe_with(monitor: &Monitor, settings: &Settings) -> Observation
     let check = Check::new(monitor, settings);
     let mut observation = look(&check).await;
     observation.at = at;
-    observation.elapsed = check.begin.elapsed();
+    observation.elapsed = match monitor.target.scheme {
+        Scheme::Tcp if !observation.attempts.is_empty() => {
+            observation.attempts.iter().map(|a| a.offset + a.elapsed).max().unwrap_or_default()
+        }
+        _ => check.begin.elapsed(),
+    };
     observation
 }
 
@@ -176,19 +181,24 @@ async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
         Scheme::Icmp => icmp::attempt(check, ip).await,
         _ => banner::attempt(check, ip).await,
     };
-    attempt.elapsed = begin.elapsed();
+    if attempt.elapsed.is_zero() {
+        attempt.elapsed = begin.elapsed();
+    }
     attempt
 }
 
 /// A connect, and a short wait for a RST after it: a proxy without a backend, or a guard at the
 /// door, accepts first and throws out then.
 async fn tcp(check: &Check<'_>, ip: IpAddr) -> Attempt {
-    const WAIT_MIN: Duration = Duration::from_millis(10);
-    const WAIT_MAX: Duration = Duration::from_millis(200);
+    const WAIT_MIN: Duration = Duration::from_millis(100);
+    const WAIT_MAX: Duration = Duration::from_millis(300);
     let mut attempt = check.attempt(ip);
     let target = &check.monitor.target;
     let way = open::Way { target, remote: check.remote(ip), alpn: &[] };
     let Some(connection) = open::tcp(check, &way, &mut attempt).await else { return attempt };
+    check.judge_text(&mut attempt, &[]);
+    // Waiting for what should not come is no part of how long the target takes.
+    attempt.elapsed = check.begin.elapsed().saturating_sub(attempt.offset);
     let wait = (connection.elapsed * 2).clamp(WAIT_MIN, WAIT_MAX);
     let until = check.deadline.min(Instant::now() + wait);
     let heard = timeout_at(until, connection.stream.peek(&mut [0; 1])).await;
@@ -201,10 +211,7 @@ async fn tcp(check: &Check<'_>, ip: IpAddr) -> Attempt {
             attempt.errno = Some(libc::ECONNRESET);
             attempt.failure = Some(Failure::TcpReset);
         }
-        _ => {
-            check.judge_text(&mut attempt, &[]);
-            return attempt;
-        }
+        _ => return attempt,
     }
     attempt.step = Step::FirstByte;
     attempt.detail = Some("accepted, then reset before a word was said".to_owned());

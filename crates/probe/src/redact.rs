@@ -10,8 +10,8 @@ const MASK: &str = "***";
 
 /// `name=value` pairs whose value is nobody's business.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names = "pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key|access[_-]?key|auth(?:orization)?|\
-                 cookie|session(?:[_-]?id)?|bearer|credential|signature|jwt";
+    let names = "pass(?:word|wd|phrase)?|pwd|token|secret|api[_-]?key|access[_-]?key|\
+                 auth(?:orization)?|cookie|session(?:[_-]?id)?|bearer|credential|signature|jwt";
     Regex::new(&format!(
         r#"(?i)([\w-]*(?:{names})[\w-]*["']?\s*[:=]\s*["']?(?:(?:basic|bearer)\s+)?)[^\s"'&<>,;]+"#
     ))
@@ -70,8 +70,8 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
 
 /// Characters that reorder or hide text: somebody could write a false verdict with them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let zero_width = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    zero_width || matches!(c, '\u{202a}'..='\u{202e}')
 }
 
 /// The first bytes that a service said, as text to keep.

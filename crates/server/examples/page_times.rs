@@ -1,6 +1,8 @@
 //! How long pages take with many monitors: `cargo run --release --example page_times [MONITORS]`.
 //! Prints the time to build each page, from request to last byte, without a network.
 
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+
 use std::time::{Duration, Instant};
 
 use axum::Router;

@@ -31,9 +31,8 @@ pub(super) async fn attempt(check: &Check<'_>, ip: IpAddr) -> Attempt {
             attempt.failure =
                 Some(if denied { Failure::SelfResources } else { failure_of(&error) });
             attempt.detail = denied.then(|| {
-                "this process may not send pings: it needs CAP_NET_RAW, or its group in \
-                 net.ipv4.ping_group_range"
-                    .to_owned()
+                let needs = "CAP_NET_RAW, or its group in net.ipv4.ping_group_range";
+                format!("this process may not send pings: it needs {needs}")
             });
             return attempt;
         }

@@ -10,7 +10,7 @@ use whydown_core::incident::Incident;
 use whydown_core::target::Target;
 
 use super::caller::Caller;
-use super::input::{Asked, Object};
+use super::input::{Asked, Object, page};
 use super::problem::Problem;
 use crate::access::Scope;
 use crate::store::{Delivery, DeliveryState, IncidentFilter};
@@ -73,9 +73,7 @@ pub(super) async fn list(State(web): State<Web>, asked: Asked) -> Result<Respons
     };
     let filter = IncidentFilter { open_only, monitor: asked.get("monitor").map(str::to_owned) };
     let mut found = web.app.store().incidents(&filter, before, limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|incident| incident.started_at);
+    let next = page(&mut found, limit, |incident| incident.started_at);
     let now = Timestamp::now();
     let found: Vec<Value> = found.iter().map(|incident| shown(incident, now)).collect();
     Ok(Json(json!({ "incidents": found, "next": next })).into_response())

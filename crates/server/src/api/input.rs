@@ -109,9 +109,36 @@ impl Asked {
     }
 }
 
+/// Cuts what was found (one more than `limit`, if there is as much) to a page, and says where
+/// the next one begins. Items of the same moment stay together, so that a cursor of time loses
+/// none; only when they fill more than a page they are parted.
+pub(super) fn page<T>(
+    found: &mut Vec<T>,
+    limit: usize,
+    at: impl Fn(&T) -> Timestamp,
+) -> Option<Timestamp> {
+    let cut = at(found.get(limit)?);
+    let together = found.iter().take(limit).filter(|item| at(item) != cut).count();
+    found.truncate(if together == 0 { limit } else { together });
+    found.last().map(at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_ends_between_two_moments() {
+        let at = |second: &i64| Timestamp::from_second(*second).unwrap();
+        let cut = |mut all: Vec<i64>| {
+            let next = page(&mut all, 3, at).map(Timestamp::as_second);
+            (all, next)
+        };
+        assert_eq!(cut(vec![9, 8, 7]), (vec![9, 8, 7], None));
+        assert_eq!(cut(vec![9, 8, 7, 6]), (vec![9, 8, 7], Some(7)));
+        assert_eq!(cut(vec![9, 8, 8, 8]), (vec![9], Some(9)));
+        assert_eq!(cut(vec![8, 8, 8, 8]), (vec![8, 8, 8], Some(8)));
+    }
 
     #[test]
     fn json_has_several_names() {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
-use super::input::{Asked, Object};
+use super::input::{Asked, Object, page};
 use super::patch::merged;
 use super::problem::Problem;
 use crate::access::Scope;
@@ -148,9 +148,7 @@ pub(super) async fn observations(
     let (limit, before) = (asked.limit()?, asked.before()?);
     status(&web, &name)?;
     let mut found = web.app.store().observations(&name, before, limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|seen| seen.observation.at);
+    let next = page(&mut found, limit, |seen| seen.observation.at);
     let found: Vec<Value> = found.iter().map(observation).collect();
     Ok(Json(json!({ "observations": found, "next": next })).into_response())
 }

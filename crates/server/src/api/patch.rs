@@ -5,6 +5,10 @@ use serde_json::{Map, Value};
 /// Deepest object that is merged; below it a patch replaces.
 const DEPTH_MAX: usize = 8;
 
+/// Durations by their two spellings.
+const DURATIONS: [(&str, &str); 3] =
+    [("interval", "interval_ms"), ("timeout", "timeout_ms"), ("latency", "latency_ms")];
+
 /// `now` with `patch` put over it: `null` takes a key away, objects are merged, everything else
 /// replaces. `interval` and `interval_ms` are two names of one thing; the patch's one stays.
 #[must_use]
@@ -19,7 +23,9 @@ fn merge(now: &Value, patch: &Value, depth: usize) -> Value {
         _ => Map::new(),
     };
     for (key, change) in changes {
-        object.remove(&twin(key));
+        if let Some(twin) = twin(key) {
+            object.remove(twin);
+        }
         if change.is_null() {
             object.remove(key);
             continue;
@@ -32,8 +38,9 @@ fn merge(now: &Value, patch: &Value, depth: usize) -> Value {
 }
 
 /// The other spelling of a duration.
-fn twin(key: &str) -> String {
-    key.strip_suffix("_ms").map_or_else(|| format!("{key}_ms"), str::to_owned)
+fn twin(key: &str) -> Option<&'static str> {
+    let found = DURATIONS.into_iter().find(|(text, ms)| key == *text || key == *ms);
+    found.map(|(text, ms)| if key == text { ms } else { text })
 }
 
 #[cfg(test)]
@@ -58,6 +65,13 @@ mod tests {
         let now = json!({"interval": "30s"});
         assert_eq!(merged(&now, &json!({"interval_ms": 1000})), json!({"interval_ms": 1000}));
         assert_eq!(merged(&json!({"interval_ms": 5}), &json!({"interval": null})), json!({}));
+    }
+
+    #[test]
+    fn other_keys_have_no_second_spelling() {
+        let now = json!({"headers": {"age_ms": "1"}});
+        let patch = json!({"headers": {"age": "2"}});
+        assert_eq!(merged(&now, &patch), json!({"headers": {"age": "2", "age_ms": "1"}}));
     }
 
     #[test]

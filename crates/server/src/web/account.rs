@@ -1,17 +1,21 @@
 //! The account: password, sessions, and the tokens of programs.
 
+use std::net::SocketAddr;
+
 use askama::Template;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::Extension;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 
 use super::Web;
 use super::dress::{Trouble, page, page_with};
+use super::entrance::limit;
 use super::forms::Fields;
 use super::frame::{Flash, Frame, Visit};
-use super::guard::session_cookie;
+use super::guard::{caller, session_cookie};
 use super::view::time::When;
 use crate::access::{self, AccessError, Scope};
 
@@ -65,11 +69,16 @@ pub(super) async fn account(State(web): State<Web>, visit: Visit) -> Result<Resp
 pub(super) async fn password(
     State(web): State<Web>,
     visit: Visit,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Trouble> {
     let user = &visit.session.user;
     let (old, new) = (fields.exact("old"), fields.exact("new"));
     let store = web.app.store();
+    // Whoever finds an open browser must not guess here what they cannot guess at the door.
+    let ip = caller(&headers, peer.as_ref().map(|Extension(peer)| peer));
+    limit(&web, |limiter| limiter.take(ip, user, Timestamp::now()))?;
     let problem = if new != fields.exact("again") {
         "the two new passwords differ".to_owned()
     } else {

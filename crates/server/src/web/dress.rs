@@ -182,7 +182,7 @@ pub(super) async fn dress(State(web): State<Web>, request: Request, next: Next) 
     let (title, text) = trouble.words();
     let mut frame = Frame::outside(title.clone(), theme);
     if let Some(session) = session {
-        frame.enter(&web, &session);
+        frame.enter(&web, &session, &web.app.statuses());
     }
     let page = ErrorPage { frame, status: status.as_u16(), title, text };
     let (mut parts, _) = response.into_parts();

@@ -92,7 +92,8 @@ async fn sign_in(
     }
 }
 
-fn limit(
+/// Asks the limit on passwords tried.
+pub(super) fn limit(
     web: &Web,
     ask: impl FnOnce(&mut access::Limiter) -> Result<(), TooMany>,
 ) -> Result<(), Trouble> {

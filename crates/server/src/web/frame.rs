@@ -9,6 +9,7 @@ use super::guard::cookie;
 use super::view::state::Shown;
 use super::{Web, dress::Trouble};
 use crate::access::Session;
+use crate::app::MonitorStatus;
 
 /// The cookie that remembers the theme.
 pub(super) const THEME_COOKIE: &str = "whydown_theme";
@@ -89,9 +90,8 @@ impl Frame {
     }
 
     /// Makes it the frame of a page for `session`.
-    pub(crate) fn enter(&mut self, web: &Web, session: &Session) {
+    pub(crate) fn enter(&mut self, web: &Web, session: &Session, statuses: &[MonitorStatus]) {
         self.user = Some(session.user.clone());
-        let statuses = web.app.statuses();
         self.trouble = statuses.iter().filter(|s| Shown::of(s).is_trouble()).count();
         let health = web.app.health();
         self.warnings = [health.storage, health.config].into_iter().flatten().collect();
@@ -122,8 +122,19 @@ pub(crate) struct Visit {
 impl Visit {
     /// The frame of a page for this visit.
     pub(crate) fn frame(&self, web: &Web, title: impl Into<String>, nav: &'static str) -> Frame {
+        self.frame_of(web, title, nav, &web.app.statuses())
+    }
+
+    /// The same for a page that has the monitors' statuses at hand.
+    pub(crate) fn frame_of(
+        &self,
+        web: &Web,
+        title: impl Into<String>,
+        nav: &'static str,
+        statuses: &[MonitorStatus],
+    ) -> Frame {
         let mut frame = Frame::outside(title, self.theme);
-        frame.enter(web, &self.session);
+        frame.enter(web, &self.session, statuses);
         frame.nav = nav;
         frame.here.clone_from(&self.here);
         frame.flash.clone_from(&self.flash);

@@ -131,7 +131,7 @@ fn settings(status: &MonitorStatus) -> Vec<Setting> {
     add("Must contain", Some(expect.contains.join(", ")));
     add("Must not contain", Some(expect.not_contains.join(", ")));
     add("Must match", expect.matches.clone());
-    add("JSON", pairs(&expect.json, |value| value.to_string()));
+    add("JSON", pairs(&expect.json, ToString::to_string));
     add("Answer headers", pairs(&expect.headers, Clone::clone));
     add("Slowest allowed", expect.latency.map(setting));
     add("Certificate", expect.certificate_days.map(|days| format!("valid for {days} days more")));

@@ -194,7 +194,7 @@ pub(super) async fn overview(
         current: w == window,
     });
     let template = OverviewPage {
-        frame: visit.frame(&web, headline.text.clone(), "overview"),
+        frame: visit.frame_of(&web, headline.text.clone(), "overview", &statuses),
         chips: chips(&tally, state, |state| address(0, state, window)),
         headline,
         windows: windows.collect(),

@@ -41,12 +41,13 @@ while (walk.nextNode()) {
   const element = walk.currentNode.parentElement;
   const style = getComputedStyle(element);
   const box = element.getBoundingClientRect();
-  if (!walk.currentNode.textContent.trim() || box.width < 2 || box.bottom < 0 || element.closest('svg, .hidden, :disabled')) continue;
+  const text = walk.currentNode.textContent.trim();
+  if (!text || box.width < 2 || element.closest('svg, .hidden, :disabled')) continue;
   const [a, b] = [light(rgb(style.color)), light(behind(element))].sort((x, y) => y - x);
   const ratio = (a + 0.05) / (b + 0.05);
   const size = parseFloat(style.fontSize);
   const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-  if (ratio < (large ? 3 : 4.5)) faint.push(`${ratio.toFixed(2)}: ${walk.currentNode.textContent.trim().slice(0, 40)}`);
+  if (ratio < (large ? 3 : 4.5)) faint.push(`${ratio.toFixed(2)}: ${text.slice(0, 40)}`);
 }
 return faint;";
 
@@ -278,6 +279,8 @@ async fn everything_works_without_javascript() {
         browser.find("button[name=theme][value=dark]").click();
         browser.wait_text("Newest checks");
         assert_eq!(browser.find("html").attribute("data-theme").as_deref(), Some("dark"));
+        browser.find("button[name=theme][value=auto]").click();
+        browser.wait_text("Newest checks");
         browser.find("a[href$='/delete']").click();
         browser.wait_text("Delete 127.0.0.1?");
         browser.find("main button.danger").click();

@@ -42,7 +42,7 @@ pub(crate) struct Step {
 impl Step {
     /// The text in pieces; what stands between backticks is code.
     pub(crate) fn pieces(&self) -> Vec<(&str, bool)> {
-        let closed = self.text.matches('`').count() % 2 == 0;
+        let closed = self.text.matches('`').count().is_multiple_of(2);
         if !closed {
             return vec![(&self.text, false)];
         }
