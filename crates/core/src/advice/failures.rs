@@ -1,4 +1,4 @@
-//! What each failure means: a table, one row per [`Failure`]. No conditions, no formatting.
+//! What each failure means: a table, one row per failure. No conditions, no formatting.
 
 use crate::cause::Cause as C;
 use crate::failure::Failure as F;

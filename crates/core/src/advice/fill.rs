@@ -36,7 +36,7 @@ pub(super) enum When {
 }
 
 /// One thing to do, as written in the tables. `{host}`, `{port}` and the other placeholders of
-/// [`Words`] are filled in.
+/// a target are filled in.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     pub(super) on: &'static str,
