@@ -264,6 +264,7 @@ fn other_ports(case: &Case<'_>) -> Option<Finding> {
     let ratios: &'static [(C, f64)] = if case.failed_with(&[F::TcpTimedOut, F::IcmpNoReply]) {
         &[
             (C::FirewallDrops, 8.0),
+            (C::ClientFirewall, 6.0),
             (C::HostDown, 0.01),
             (C::PathDrops, 0.15),
             (C::ServiceOverloaded, 2.0),
@@ -384,7 +385,12 @@ fn silence_begins(case: &Case<'_>) -> Option<Finding> {
             stage: Stage::Server,
             fact: format!("the way is open up to hop {last}{name}, the last before the host"),
             source,
-            ratios: &[(C::FirewallDrops, 2.5), (C::ServiceOverloaded, 2.0), (C::PathDrops, 0.2)],
+            ratios: &[
+                (C::FirewallDrops, 2.5),
+                (C::ClientFirewall, 2.0),
+                (C::ServiceOverloaded, 2.0),
+                (C::PathDrops, 0.2),
+            ],
         }),
         Some(host) => Some(Finding {
             stage: Stage::Network,
