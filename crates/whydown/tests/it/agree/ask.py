@@ -12,8 +12,10 @@ def words(error):
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{name}: certificate verify failed: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return f"{name}: {error.reason}"
+    if isinstance(error, ssl.SSLZeroReturnError):
+        return name
+    if isinstance(error, ssl.SSLError):
+        return f"{name}: {error.reason or error.strerror.split(' (_ssl')[0]}"
     if kind is OSError or kind is socket.gaierror:
         return f"{name}: [Errno {error.errno}] {error.strerror}"
     return name

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use whydown_lab::{Browser, Command, Host, Output};
+use whydown_lab::{Browser, Command, Host, Output, try_until};
 
 use crate::run::client;
+
+/// How long the console may need for its line.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What each client said, by its name in `seen_as`.
 pub(super) type Said = BTreeMap<&'static str, Option<String>>;
@@ -37,12 +40,23 @@ pub(super) fn tools(question: Question<'_>) -> Said {
     })
 }
 
-/// Chromium's code. It knows no other schemes than those of the web.
+/// Chromium's code: on its error page, or in the console when a page broke off that it shows.
 pub(super) fn chrome(browser: &Browser, question: Question<'_>) -> Option<String> {
     browser.set_page_load_limit(question.patience);
-    match browser.try_open(&as_web(question.target)) {
-        Ok(()) => None,
-        Err(error) => error.strip_prefix("net::").map(ToOwned::to_owned),
+    let opened = browser.try_open(question.target);
+    let broken_off = || {
+        let about = format!("{} - ", question.target);
+        let lines = browser.console().into_iter();
+        let mut codes = lines.filter_map(|line| {
+            let said = line.message.strip_prefix(&about)?.to_owned();
+            said.split_once("net::").map(|(_, code)| code.trim().to_owned())
+        });
+        codes.next()
+    };
+    match opened {
+        Ok(()) => try_until(SECOND, broken_off),
+        Err(error) if error == "timeout" => None,
+        Err(error) => Some(error.trim_start_matches("net::").to_owned()),
     }
 }
 
@@ -69,7 +83,7 @@ fn curl(question: Question<'_>) -> Option<String> {
     let said = said.unwrap_or_else(|| panic!("curl said nothing: {output}"));
     let (number, message) = said.split_once(") ").unwrap();
     assert_eq!(number, format!("({code}"));
-    Some(format!("{code} {}", without_time(message)))
+    Some(format!("{code} {}", without_time(&without_version(message))))
 }
 
 /// Milliseconds differ every time.
@@ -77,6 +91,16 @@ pub(super) fn without_time(message: &str) -> String {
     match (message.split_once(" after "), message.split_once(" ms: ")) {
         (Some((before, _)), Some((_, after))) => format!("{before} after N ms: {after}"),
         _ => message.to_owned(),
+    }
+}
+
+/// Newer builds name their OpenSSL in the message.
+fn without_version(message: &str) -> String {
+    match message.split_once("OpenSSL/") {
+        Some((before, after)) => {
+            format!("{before}{}", after.split_once(": ").map_or("", |(_, rest)| rest))
+        }
+        None => message.trim_end().to_owned(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! One fault, asked about by everyone, and the comparison.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use whydown_lab::{Browser, Host};
+use whydown_lab::{Browser, Ca, Host};
 
 use super::clients::{Question, Said, chrome, tools, without_time};
 use crate::run::{Verdict, run, whydown};
@@ -50,20 +50,21 @@ impl Fault {
 }
 
 /// Where faults are looked at from.
-pub(super) struct Panel<'a> {
-    pub(super) host: &'a Host,
+pub(super) struct Panel {
+    host: Host,
     pub(super) browser: Browser,
-    pub(super) roots: Option<&'a Path>,
+    roots: Option<PathBuf>,
 }
 
-impl<'a> Panel<'a> {
-    pub(super) fn on(host: &'a Host) -> Self {
-        Self { host, browser: Browser::start(host), roots: None }
+impl Panel {
+    pub(super) fn on(host: &Host) -> Self {
+        Self { host: host.clone(), browser: Browser::start(host), roots: None }
     }
 
-    /// Everyone trusts this authority; the browser was told before by its policy.
-    pub(super) fn trusting(host: &'a Host, roots: &'a Path) -> Self {
-        Self { host, browser: Browser::start(host), roots: Some(roots) }
+    /// Everyone trusts this authority.
+    pub(super) fn trusting(host: &Host, ca: &Ca) -> Self {
+        ca.trusted_by_chromium(host);
+        Self { roots: Some(ca.bundle()), ..Self::on(host) }
     }
 
     /// Shows each fault to everyone, and fails with all differences at once.
@@ -82,18 +83,20 @@ impl<'a> Panel<'a> {
 
     fn compare(&self, fault: &Fault) -> Vec<String> {
         let question = Question {
-            host: self.host,
+            host: &self.host,
             target: &fault.target,
-            roots: self.roots,
+            roots: self.roots.as_deref(),
             patience: fault.patience,
             limit: fault.limit,
         };
+        let is_page = fault.target.starts_with("http");
         let (expected, real) = std::thread::scope(|scope| {
             let expected = scope.spawn(|| self.expected(fault));
             let tools = scope.spawn(move || tools(question));
-            let chrome = chrome(&self.browser, question);
+            // A browser opens pages only.
+            let chrome = is_page.then(|| ("chrome", chrome(&self.browser, question)));
             let mut real = tools.join().unwrap();
-            real.insert("chrome", chrome);
+            real.extend(chrome);
             (expected.join().unwrap(), real)
         });
         let differs = |(client, said): (&&'static str, &Option<String>)| {
@@ -111,8 +114,8 @@ impl<'a> Panel<'a> {
 
     /// `seen_as` of whydown's verdict.
     fn expected(&self, fault: &Fault) -> Said {
-        let mut command = whydown(self.host);
-        if let Some(roots) = self.roots {
+        let mut command = whydown(&self.host);
+        if let Some(roots) = &self.roots {
             command.env("SSL_CERT_FILE", roots);
         }
         let timeout = if fault.limit.is_some() { "2500ms" } else { "15s" };
