@@ -66,8 +66,8 @@ fn routes_that_lead_nowhere() {
         add(&lab.r1(), route, number);
     }
     faults.push(Fault::new("the host is down", "http://10.99.2.77/"));
-    faults.push(Fault::new("the host is down, IPv6", "http://[fd99:2::77]/"));
-    faults.push(Fault::new("the host on the own link is down", "http://10.99.1.77/"));
+    faults.push(Fault::new("the host is down, IPv6", "tcp://[fd99:2::77]:80"));
+    faults.push(Fault::new("the host on the own link is down", "tcp://10.99.1.77:80"));
     Panel::on(&lab.client()).agrees(&faults);
 }
 
@@ -89,7 +89,7 @@ fn packets_that_vanish() {
         silent("the server drops, IPv6", format!("http://{v6}/")),
         silent("the router drops", format!("tcp://{v4}:8101")),
         silent("the own firewall drops", format!("tcp://{v4}:8102")),
-        silent("the backlog is full", format!("http://{v4}:8103/")),
+        silent("the backlog is full", format!("tcp://{v4}:8103")),
     ]);
 }
 
