@@ -11,6 +11,7 @@ use rcgen::{
 use tempfile::TempDir;
 
 use crate::fail::OrFail as _;
+use crate::host::Host;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -122,6 +123,15 @@ impl Ca {
     /// The root as a PEM file: `SSL_CERT_FILE`, `curl --cacert`, `ca-file`.
     pub fn bundle(&self) -> PathBuf {
         self.directory.path().join("root.pem")
+    }
+
+    /// Lets Chromium trust the root when it is started on a host from now on, by its policy
+    /// `CACertificates`: it reads no `SSL_CERT_FILE`.
+    pub fn trusted_by_chromium(&self, host: &Host) {
+        let pem = self.root.pem();
+        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let policy = serde_json::json!({"CACertificates": [base64]});
+        host.etc_file("chromium/policies/managed/lab.json", &policy.to_string());
     }
 
     /// A server's certificate for some host names or IP addresses.

@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 27] = [
+const PACKAGES: [(&str, &str); 29] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -68,6 +68,8 @@ const PACKAGES: [(&str, &str); 27] = [
     ("nstat", "iproute2"),
     ("redis-cli", "redis-server"),
     ("ssh", "openssh-client"),
+    ("node", "nodejs"),
+    ("/usr/bin/python3", "python3"),
 ];
 
 /// Where a program lies; ends the test with the `apt-get install` line when it is missing.

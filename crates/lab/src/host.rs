@@ -215,13 +215,16 @@ impl Host {
         self.etc_file("nsswitch.conf", text);
     }
 
-    fn etc_file(&self, name: &str, text: &str) {
+    /// Sets a file of this host's `/etc`; its first part has to be there on the machine, too.
+    pub(crate) fn etc_file(&self, name: &str, text: &str) {
         let Some(directory) = self.etc_directory() else {
             fail(format_args!("the machine's own /etc/{name} is not the lab's to change"));
         };
-        fs::create_dir_all(&directory).or_fail("cannot make the host's /etc/netns directory");
+        let path = directory.join(name);
+        let parent = path.parent().unwrap_or(&directory);
+        fs::create_dir_all(parent).or_fail("cannot make the host's /etc/netns directory");
         // Written in place: commands that are running have this very file bound over theirs.
-        fs::write(directory.join(name), text).or_fail(format_args!("cannot write {name}"));
+        fs::write(&path, text).or_fail(format_args!("cannot write {name}"));
     }
 
     /// Writes kernel settings, e.g. `("net.ipv4.ip_forward", "1")`. Those that this kernel doesn't

@@ -14,6 +14,13 @@ pub(super) fn seen(case: &Case<'_>) -> Option<String> {
     if case.target.scheme != Scheme::Dns && unsafe_port(case.target.port) {
         return Some("ERR_UNSAFE_PORT".to_owned());
     }
+    // Its own page stands in for an empty one, and names the status.
+    if case.failure == F::HttpStatus && case.empty_body() {
+        return case
+            .status()
+            .filter(|status| *status >= 400)
+            .map(|status| format!("HTTP ERROR {status}"));
+    }
     lower(case).or_else(|| upper(case)).map(str::to_owned)
 }
 
@@ -89,9 +96,6 @@ fn upper(case: &Case<'_>) -> Option<&'static str> {
             "ERR_INVALID_HTTP_RESPONSE"
         }
         F::HttpTooManyRedirects => "ERR_TOO_MANY_REDIRECTS",
-        F::HttpStatus if case.empty_body() && case.status() >= Some(400) => {
-            "ERR_HTTP_RESPONSE_CODE_FAILURE"
-        }
         F::HttpSpokenToTls if case.attempt.is_some() && case.status().is_none() => {
             "ERR_CONNECTION_RESET"
         }

@@ -48,17 +48,12 @@ fn tls(case: &Case<'_>) -> Option<String> {
         F::TlsWrongName => {
             verify(&format!("Hostname mismatch, certificate is not valid for '{}'.", case.host()))
         }
-        F::TlsProtocolVersion if case.alert() != Some(70) => {
-            error("LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED")
-        }
-        F::TlsProtocolVersion => error("TLSV1_ALERT_PROTOCOL_VERSION"),
+        // Python has no name of its own for this reason of OpenSSL's.
+        F::TlsProtocolVersion => error("[SSL] legacy sigalg disallowed or unsupported"),
         F::TlsNoCommonCipher => error(&reason(case.alert().unwrap_or(40))),
         F::TlsClientCertificateRequired => error(&reason(case.alert().unwrap_or(116))),
         F::TlsAlert => error(&reason(case.alert().unwrap_or(80))),
         F::TlsNotTls => error("WRONG_VERSION_NUMBER"),
-        F::TlsClosed if case.http() => {
-            Some("ssl.SSLEOFError: UNEXPECTED_EOF_WHILE_READING".to_owned())
-        }
         F::TlsClosed => Some("ssl.SSLZeroReturnError".to_owned()),
         _ => None,
     }

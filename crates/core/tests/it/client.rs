@@ -241,7 +241,7 @@ fn an_error_status_is_a_page_unless_its_body_is_empty() {
     let page = with_http(Failure::HttpStatus, "http://s.example/", 502, 157);
     assert_eq!((chrome(&page), firefox(&page), curl(&page)), ("-", "-", Some(0)));
     let empty = with_http(Failure::HttpStatus, "http://s.example/", 502, 0);
-    assert_eq!(chrome(&empty), "ERR_HTTP_RESPONSE_CODE_FAILURE");
+    assert_eq!(chrome(&empty), "HTTP ERROR 502");
     assert_eq!(python(&page), "urllib.error.HTTPError: HTTP Error 502");
 }
 

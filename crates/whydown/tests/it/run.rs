@@ -20,7 +20,12 @@ const FOREIGN: [&str; 8] = [
 
 /// `whydown` on a host, without arguments yet.
 pub(crate) fn whydown(host: &Host) -> Command {
-    let mut command = host.command(env!("CARGO_BIN_EXE_whydown"));
+    client(host, env!("CARGO_BIN_EXE_whydown"))
+}
+
+/// Any client on a host, without a proxy.
+pub(crate) fn client(host: &Host, program: &str) -> Command {
+    let mut command = host.command(program);
     for name in FOREIGN {
         command.env_remove(name);
     }
