@@ -27,7 +27,9 @@ pub(crate) async fn run(flags: Diagnose) -> anyhow::Result<ExitCode> {
 }
 
 async fn gather(monitor: &Monitor, flags: &Diagnose) -> Evidence {
-    let mut settings = examine::Settings { check: settings(&flags.how), ..Default::default() };
+    // Somebody waits: while a check is still silent, the rest goes on beside it.
+    let check = settings(&flags.how);
+    let mut settings = examine::Settings { check, early: true, ..Default::default() };
     settings.investigate.deep = flags.deep;
     if flags.quick {
         let observation = observe_with(monitor, &settings.check).await;
