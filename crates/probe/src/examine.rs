@@ -15,15 +15,16 @@ use crate::investigate::{self, investigate};
 use crate::observe::{self, observe_with};
 
 /// A check is not called silent before, nor before half of its timeout has passed.
-const EARLY_AFTER_MIN: Duration = Duration::from_secs(1);
+const EARLY_AFTER_MIN: Duration = Duration::from_millis(400);
 /// When the repeats of a check that is still silent begin, after it was first called silent.
 const EARLY_REPEATS_AFTER: [Duration; 2] = [Duration::ZERO, Duration::from_millis(350)];
 /// How long before the evidence the repeats of a silent check are at their end.
-const EARLY_REPEATS_MARGIN: Duration = Duration::from_millis(150);
+const EARLY_REPEATS_MARGIN: Duration = Duration::from_millis(100);
 /// Patience of the short check that shows at which step a silent target is silent.
 const SHORT_LOOK_MAX: Duration = Duration::from_secs(1);
-/// When evidence about silence is complete, after the check's own timeout.
-const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_secs(1);
+/// When evidence about silence is complete, after the check's own timeout: the verdict is to be
+/// read within a second.
+const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_millis(850);
 
 /// How an examination is made.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +147,7 @@ async fn first_look(
 /// Evidence around a check that is still silent: a short check shows at which step it is.
 async fn ahead(monitor: &Monitor, settings: &Settings, begin: Instant) -> Option<Evidence> {
     sleep_until(begin + early_after(monitor, settings)).await;
-    let patience = SHORT_LOOK_MAX.min(monitor.timeout / 4);
+    let patience = SHORT_LOOK_MAX.min(monitor.timeout / 5);
     let short = Monitor { timeout: patience, ..monitor.clone() };
     let seen = observe_with(&short, &settings.check).await;
     let mut settings = settings.clone();

@@ -1,5 +1,7 @@
 //! The connect stage: refusals, silence and ICMP errors, and who sent them (TCP and UDP).
 
+use std::time::Duration;
+
 use crate::cause::Cause as C;
 use crate::evidence::HopAnswer;
 use crate::failure::{Failure as F, Stage};
@@ -12,6 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     icmp_error,
     reset_without_icmp,
     reset_origin,
+    reset_too_soon,
     tos_reflection,
     other_ports,
     host_alive,
@@ -21,6 +24,10 @@ pub(super) const RULES: &[Rule] = &[
     slow_accept,
 ];
 
+/// A reset that took so many times less than an answer did not come as far.
+const TOO_SOON: u32 = 5;
+/// This machine itself, or the first device on its own network.
+const OWN_NETWORK_MAX: Duration = Duration::from_millis(1);
 const QUEUE: &str = "MSG_ERRQUEUE, ip(7)";
 
 /// Who said no, and with which ICMP error.
@@ -219,6 +226,36 @@ fn reset_origin(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
+/// A reset that is here long before any other port of the host could answer.
+fn reset_too_soon(case: &Case<'_>) -> Option<Finding> {
+    let attempt = case.attempt?;
+    let refused = case.failed_with(&[F::TcpRefused]) && attempt.icmp.is_none();
+    let open = case.neighbours().filter(|n| n.failure.is_none()).map(|n| n.elapsed).min()?;
+    if !refused || attempt.elapsed >= open / TOO_SOON || case.is_this_machine() {
+        return None;
+    }
+    let near = attempt.elapsed < OWN_NETWORK_MAX;
+    Some(Finding {
+        stage: if near { Stage::Client } else { Stage::Network },
+        fact: format!(
+            "the reset is here after {}, an open port of the host answers after {}",
+            millis(attempt.elapsed),
+            millis(open)
+        ),
+        source: "monotonic clock",
+        ratios: if near {
+            &[
+                (C::ClientFirewall, 8.0),
+                (C::PathRejects, 2.0),
+                (C::FirewallRejects, 0.05),
+                (C::ServiceNotListening, 0.05),
+            ]
+        } else {
+            &[(C::PathRejects, 8.0), (C::FirewallRejects, 0.1), (C::ServiceNotListening, 0.1)]
+        },
+    })
+}
+
 /// Linux's own TCP copies the TOS of the packet it refuses; packet filters write 0.
 fn tos_reflection(case: &Case<'_>) -> Option<Finding> {
     let look = case.closer_look()?;
@@ -409,7 +446,8 @@ fn silence_begins(case: &Case<'_>) -> Option<Finding> {
                 format!("the last router that answers is hop {last}{name}")
             },
             source,
-            ratios: &[],
+            // Most routers answer; packets may die in the very first one.
+            ratios: if last == 0 { &[(C::PathDrops, 2.5)] } else { &[] },
         }),
     }
 }

@@ -119,7 +119,7 @@ faults! {
     one_of_two_addresses_refuses: "http://shop.test/", |s| two_addresses(s, "10.99.2.20"),
         degraded("tcp.refused", SOME);
     one_of_two_addresses_is_off: "http://shop.test/", |s| two_addresses(s, "10.99.2.77"),
-        degraded("tcp.timed_out", SOME);
+        degraded("tcp.timed_out", SOME).or(["server", "host.down", "owner"]);
     one_of_two_addresses_hangs: "http://shop.test/",
         |s| {
             two_addresses(s, "10.99.2.20");

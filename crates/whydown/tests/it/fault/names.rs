@@ -46,12 +46,13 @@ fn bogus(scene: &mut Scene) {
     zone(scene, "www A 10.99.2.10\n", &anchor);
 }
 
-/// A zone whose only server is gone.
+/// A zone whose only server knows nothing of it (a lame delegation).
 fn lame(scene: &mut Scene) {
     scene.web();
     drop(scene.resolver());
+    let knot = Knot::start(&scene.lab.backend(), 53, &[Zone::new("other.example", "")]);
     let unbound = Unbound::start(&scene.lab.resolver(), 53, HERE, STUB);
-    scene.keep(unbound);
+    scene.keep((knot, unbound));
 }
 
 fn dnsmasq(scene: &mut Scene, lines: &str) {
@@ -92,7 +93,7 @@ faults! {
         |s| zone(s, "www TXT hello\n", ""), down("dns.no_address", MISSING);
     the_resolver_says_server_failure: "http://shop.test/", |s| says(s, Say::ServFail),
         down("dns.server_failure", BROKEN).or(RESOLVER);
-    the_zones_server_is_gone: "http://www.shop.example/", lame,
+    the_zones_server_does_not_know_the_zone: "http://www.shop.example/", lame,
         down("dns.server_failure", BROKEN);
     the_zones_signatures_are_wrong: "http://www.shop.example/", bogus,
         down("dns.server_failure", BROKEN);
@@ -133,7 +134,7 @@ faults! {
     the_first_of_two_resolvers_is_silent: "http://shop.test/",
         |s| first_of_two(s, Some(Say::Silence)), up();
     the_first_of_two_resolvers_denies_the_name: "http://shop.test/",
-        |s| first_of_two(s, Some(Say::NxDomain)), down("dns.not_found", STALE).or(RESOLVER);
+        |s| first_of_two(s, Some(Say::NxDomain)), own("dns.not_found", "dns", "dns.resolver_down").or(STALE);
     a_long_answer_comes_by_tcp: "http://shop.test/",
         |s| {
             s.web();

@@ -64,16 +64,16 @@ faults! {
         down("tcp.not_permitted", REJECTS);
     the_first_router_has_a_black_hole: "http://10.99.2.10/",
         |s| route(s, "r1", Route::Blackhole, "10.99.2.10/32"),
-        down("tcp.timed_out", DROPS).or(HOST_DOWN);
+        down("tcp.timed_out", DROPS);
     the_packets_go_in_circles: "http://10.99.2.10/", routing_loop,
         down("tcp.host_unreachable", NO_ROUTE);
     the_packets_go_in_circles_over_ipv6: "http://[fd99:2::10]/", loop_over_ipv6,
         down("tcp.host_unreachable", NO_ROUTE);
     the_answers_find_no_way_back: "http://10.99.2.10/", no_way_back,
-        down("tcp.timed_out", HOST_DOWN).or(DROPS);
+        down("tcp.timed_out", DROPS).or(FIREWALL_DROPS);
     everything_to_the_host_is_dropped_on_the_way: "http://10.99.2.10/",
         |s| s.router_rule("r2", Rule::DropAll(Hook::Forward)),
-        down("tcp.timed_out", HOST_DOWN).or(DROPS);
+        down("tcp.timed_out", DROPS).or(FIREWALL_DROPS);
     the_server_drops_everything: "http://10.99.2.10/",
         |s| s.server_rule(Rule::DropAll(Hook::Input)),
         down("tcp.timed_out", HOST_DOWN).or(FIREWALL_DROPS);

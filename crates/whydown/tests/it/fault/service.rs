@@ -10,6 +10,7 @@ const HUNG: [&str; 3] = ["app", "service.hung", "owner"];
 const CLOSES: [&str; 3] = ["app", "service.closes_connections", "owner"];
 const APP: [&str; 3] = ["app", "app.error", "owner"];
 const WRONG_PROTOCOL: [&str; 3] = ["app", "service.wrong_protocol", "owner"];
+const TLS_HERE: [&str; 3] = ["server", "service.wrong_protocol", "owner"];
 const WRONG_PORT: [&str; 3] = ["app", "service.wrong_protocol", "visitor"];
 
 fn status(scene: &mut Scene, status: u16) {
@@ -101,9 +102,9 @@ faults! {
         |s| banner(s, 80, "\u{1}\u{2}\u{3} nothing that anybody knows\r\n"),
         down("http.not_http", WRONG_PROTOCOL);
     tls_is_spoken_where_http_is_asked: "http://10.99.2.10/", tls_on_port_80,
-        down("http.spoken_to_tls", WRONG_PROTOCOL);
+        down("http.spoken_to_tls", TLS_HERE);
     strict_tls_is_spoken_where_http_is_asked: "http://10.99.2.10/", strict_tls_on_port_80,
-        down("http.spoken_to_tls", WRONG_PROTOCOL);
+        down("http.spoken_to_tls", TLS_HERE);
     redis_is_asked_of_an_ssh_server: "redis://10.99.2.10:22", sshd,
         down("banner.unexpected", WRONG_PORT);
     ssh_is_asked_of_a_redis_server: "ssh://10.99.2.10:6379", redis,
