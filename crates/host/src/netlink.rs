@@ -94,9 +94,12 @@ pub fn links() -> Vec<Link> {
     answers.iter().filter_map(|(kind, body)| parse_link(*kind, body)).collect()
 }
 
-/// Does a neighbour on an own link answer ARP or neighbour discovery? `None`: never asked.
+/// Does a neighbour on an own link answer ARP or neighbour discovery? `None`: never asked, or not
+/// so lately that the answer says anything about now.
 #[must_use]
 pub fn neighbour_answers(ip: IpAddr) -> Option<bool> {
+    /// One second; the kernel counts in hundredths for user space (USER_HZ).
+    const CONFIRMED_LATELY_TICKS: u32 = 100;
     const NUD_INCOMPLETE: u16 = 0x01;
     const NUD_FAILED: u16 = 0x20;
     let family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
@@ -109,8 +112,18 @@ pub fn neighbour_answers(ip: IpAddr) -> Option<bool> {
         }
         let state = u16::from_ne_bytes([*body.get(8)?, *body.get(9)?]);
         let found = attributes(body.get(12..)?).find(|(kind, _)| *kind == libc::NDA_DST)?;
-        (to_ip(found.1)? == ip).then_some(state & (NUD_INCOMPLETE | NUD_FAILED) == 0)
-    })
+        if to_ip(found.1)? != ip {
+            return None;
+        }
+        if state & (NUD_INCOMPLETE | NUD_FAILED) != 0 {
+            return Some(Some(false));
+        }
+        // struct nda_cacheinfo of linux/neighbour.h: first, ticks since the last confirmation.
+        let (_, cache) =
+            attributes(body.get(12..)?).find(|(kind, _)| *kind == libc::NDA_CACHEINFO)?;
+        let ticks = u32::from_ne_bytes(cache.get(..4)?.try_into().ok()?);
+        Some((ticks <= CONFIRMED_LATELY_TICKS).then_some(true))
+    })?
 }
 
 fn family_byte(family: i32) -> u8 {

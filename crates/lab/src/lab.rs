@@ -276,6 +276,20 @@ impl Lab {
         Arc::clone(cables.first().or_fail("the client's cable is not there yet"))
     }
 
+    /// Sends everything that the client has to say to other networks into a VPN's tunnel whose far
+    /// end is dead: nobody reads what goes in. It is gone when the file is dropped.
+    #[track_caller]
+    pub fn dead_tunnel(&self, name: &str) -> std::fs::File {
+        let client = self.client();
+        let tunnel = tap::open_tunnel(&client, name);
+        client.ip_batch(&format!(
+            "link set {name} up\naddr add 10.98.0.2/24 dev {name}\n\
+             addr add fd98::2/64 dev {name} nodad\n\
+             route replace 0.0.0.0/0 dev {name}\nroute replace ::/0 dev {name}"
+        ));
+        tunnel
+    }
+
     /// A new directory, removed with the lab.
     pub fn directory(&self, name: &str) -> std::path::PathBuf {
         self.scratch.subdirectory(name)

@@ -14,12 +14,17 @@ use whydown_core::schedule::repeat_after;
 use crate::investigate::{self, investigate};
 use crate::observe::{self, observe_with};
 
-/// A check is not called silent before.
-const EARLY_AFTER_MIN: Duration = Duration::from_secs(1);
+/// A check is not called silent before, nor before half of its timeout has passed.
+const EARLY_AFTER_MIN: Duration = Duration::from_millis(400);
+/// When the repeats of a check that is still silent begin, after it was first called silent.
+const EARLY_REPEATS_AFTER: [Duration; 2] = [Duration::ZERO, Duration::from_millis(350)];
+/// How long before the evidence the repeats of a silent check are at their end.
+const EARLY_REPEATS_MARGIN: Duration = Duration::from_millis(100);
 /// Patience of the short check that shows at which step a silent target is silent.
 const SHORT_LOOK_MAX: Duration = Duration::from_secs(1);
-/// When evidence about silence is complete, after the check's own timeout.
-const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_secs(1);
+/// When evidence about silence is complete, after the check's own timeout: the verdict is to be
+/// read within a second.
+const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_millis(850);
 
 /// How an examination is made.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +71,7 @@ pub struct Examined {
 
 /// Checks a monitor; when the check fails, repeats it and collects evidence.
 pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> Examined {
-    let (first, early) = first_look(monitor, settings).await;
+    let (first, early) = first_look(monitor, settings, before).await;
     let failing = matches!(first.state, State::Down | State::Degraded);
     if !failing {
         let evidence = Evidence { observations: vec![first], ..Evidence::default() };
@@ -74,6 +79,11 @@ pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> 
     }
     let ended = Instant::now();
     let investigated = before.needs_evidence(first.failure);
+    if let Some(Early { repeats, evidence }) = early {
+        let mut observations = vec![first];
+        observations.extend(repeats);
+        return Examined { evidence: Evidence { observations, ..evidence }, investigated };
+    }
     let confirm = if before.needs_repeats() { monitor.confirm } else { 0 };
     let repeats = (1..=confirm).filter_map(|n| repeat_after(confirm, n)).map(|after| async move {
         sleep_until(ended + after).await;
@@ -81,10 +91,9 @@ pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> 
     });
     let seen = std::slice::from_ref(&first);
     let look = async {
-        match early {
-            _ if !investigated => Evidence::default(),
-            Some(evidence) => evidence,
-            None => investigate(monitor, seen, settings).await,
+        match investigated {
+            true => investigate(monitor, seen, settings).await,
+            false => Evidence::default(),
         }
     };
     let (repeats, evidence): (Vec<Observation>, Evidence) = join(join_all(repeats), look).await;
@@ -93,26 +102,28 @@ pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> 
     Examined { evidence: Evidence { observations, ..evidence }, investigated }
 }
 
-/// The first check, and the evidence already collected while it waited in silence.
-async fn first_look(monitor: &Monitor, settings: &Settings) -> (Observation, Option<Evidence>) {
+/// What was learnt while the first check still waited in silence.
+struct Early {
+    repeats: Vec<Observation>,
+    evidence: Evidence,
+}
+
+/// The first check, and what was learnt while it waited in silence.
+async fn first_look(
+    monitor: &Monitor,
+    settings: &Settings,
+    before: Before,
+) -> (Observation, Option<Early>) {
     let begin = Instant::now();
     let check = observe_with(monitor, &settings.check);
     if !settings.early {
         return (check.await, None);
     }
     let ahead = async {
-        sleep_until(begin + early_after(monitor, settings)).await;
-        let patience = SHORT_LOOK_MAX.min(monitor.timeout / 4);
-        let short = Monitor { timeout: patience, ..monitor.clone() };
-        let seen = observe_with(&short, &settings.check).await;
-        let mut settings = settings.clone();
-        let end = begin + monitor.timeout + VERDICT_AFTER_TIMEOUT;
-        let left = end.saturating_duration_since(Instant::now());
-        settings.investigate.budget = settings.investigate.budget.min(left);
-        match seen.failure {
-            Some(_) => Some(investigate(monitor, &[seen], &settings).await),
-            None => None,
-        }
+        let (repeats, evidence) =
+            join(early_repeats(monitor, settings, before, begin), ahead(monitor, settings, begin))
+                .await;
+        Some(Early { repeats, evidence: evidence? })
     };
     let (mut check, mut ahead) = (std::pin::pin!(check), std::pin::pin!(ahead));
     tokio::select! {
@@ -125,12 +136,49 @@ async fn first_look(monitor: &Monitor, settings: &Settings) -> (Observation, Opt
                 false => (first, None),
             }
         }
-        evidence = &mut ahead => (check.await, evidence),
+        early = &mut ahead => {
+            let first = check.await;
+            let silent = first.failure.is_some_and(Failure::is_silence);
+            (first, early.filter(|_| silent))
+        }
     }
+}
+
+/// Evidence around a check that is still silent: a short check shows at which step it is.
+async fn ahead(monitor: &Monitor, settings: &Settings, begin: Instant) -> Option<Evidence> {
+    sleep_until(begin + early_after(monitor, settings)).await;
+    let patience = SHORT_LOOK_MAX.min(monitor.timeout / 5);
+    let short = Monitor { timeout: patience, ..monitor.clone() };
+    let seen = observe_with(&short, &settings.check).await;
+    let mut settings = settings.clone();
+    let end = begin + monitor.timeout + VERDICT_AFTER_TIMEOUT;
+    let left = end.saturating_duration_since(Instant::now());
+    settings.investigate.budget = settings.investigate.budget.min(left);
+    seen.failure?;
+    Some(investigate(monitor, &[seen], &settings).await)
+}
+
+/// Repeats side by side with the silent check, each with nearly the same patience.
+async fn early_repeats(
+    monitor: &Monitor,
+    settings: &Settings,
+    before: Before,
+    begin: Instant,
+) -> Vec<Observation> {
+    let confirm = if before.needs_repeats() { monitor.confirm as usize } else { 0 };
+    let silent = EARLY_AFTER_MIN.min(monitor.timeout / 2);
+    let end = begin + monitor.timeout + VERDICT_AFTER_TIMEOUT - EARLY_REPEATS_MARGIN;
+    let repeats = EARLY_REPEATS_AFTER.iter().take(confirm).map(|after| async move {
+        sleep_until(begin + silent + *after).await;
+        let left = end.saturating_duration_since(Instant::now());
+        let again = Monitor { timeout: monitor.timeout.min(left), ..monitor.clone() };
+        observe_with(&again, &settings.check).await
+    });
+    join_all(repeats).await
 }
 
 /// When to look around without waiting for the end of a silent check.
 fn early_after(monitor: &Monitor, settings: &Settings) -> Duration {
     let enough = settings.investigate.budget;
-    EARLY_AFTER_MIN.max(monitor.timeout.saturating_sub(enough))
+    EARLY_AFTER_MIN.min(monitor.timeout / 2).max(monitor.timeout.saturating_sub(enough))
 }

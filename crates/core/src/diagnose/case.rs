@@ -19,6 +19,9 @@ pub(super) mod errno {
 /// probes still running a second client may see the end of it after one second.
 pub(super) const NEIGHBOUR_DISCOVERY_MIN: Duration = Duration::from_millis(900);
 
+/// Services that greet do so within a few round trips.
+const SILENCE_MIN: Duration = Duration::from_millis(900);
+
 /// Faster than any packet that leaves the machine and comes back over a cable.
 pub(super) const LOCAL_DECISION_MAX: Duration = Duration::from_micros(300);
 
@@ -81,6 +84,14 @@ impl<'a> Case<'a> {
             Failure::TcpProtocolUnreachable,
             Failure::UdpRefused,
         ])
+    }
+
+    /// Was the connection open for long without a single byte of an answer?
+    pub(super) fn said_nothing(&self) -> bool {
+        self.attempt.is_some_and(|attempt| {
+            let open = attempt.timing.connect.and_then(|at| attempt.elapsed.checked_sub(at));
+            attempt.banner.is_none() && open.is_some_and(|open| open >= SILENCE_MIN)
+        })
     }
 
     pub(super) fn icmp(&self) -> Option<IcmpError> {

@@ -43,7 +43,13 @@ fn controls(case: &Case<'_>) -> Option<Finding> {
     let dead = controls.iter().filter(|control| control.failure.is_some()).count();
     let names = controls.iter().map(|control| control.name.as_str()).collect::<Vec<_>>().join(", ");
     let (fact, ratios): (String, &'static [(C, f64)]) = if dead == controls.len() {
-        (format!("nothing else answers either: {names}"), &[(C::ClientOffline, 40.0)])
+        let ratios: &'static [(C, f64)] = if dead > 1 {
+            // Several things that fail at one moment have one cause, and it is near.
+            &[(C::ClientOffline, 400.0)]
+        } else {
+            &[(C::ClientOffline, 40.0)]
+        };
+        (format!("nothing else answers either: {names}"), ratios)
     } else {
         let alive = controls.len() - dead;
         (
@@ -52,6 +58,11 @@ fn controls(case: &Case<'_>) -> Option<Finding> {
         )
     };
     Some(Finding { stage: Stage::Client, fact, source: "control targets", ratios })
+}
+
+fn nothing_else_answers(case: &Case<'_>) -> bool {
+    let controls = &case.evidence.controls;
+    !controls.is_empty() && controls.iter().all(|control| control.failure.is_some())
 }
 
 fn own_route(case: &Case<'_>) -> Option<Finding> {
@@ -82,17 +93,28 @@ fn own_rules(case: &Case<'_>) -> Option<Finding> {
     if rules.is_empty() || !failed_on_the_way(case) {
         return None;
     }
+    // A policy concerns everything; a rule that names the target is there for it, the more so
+    // when it has counted packets.
+    let named = || rules.iter().filter(|rule| !rule.contains(": policy "));
+    let ratios: &'static [(C, f64)] = if named().any(|rule| has_counted(rule)) {
+        &[(C::ClientFirewall, 300.0)]
+    } else if named().next().is_some() {
+        &[(C::ClientFirewall, 30.0)]
+    } else {
+        &[(C::ClientFirewall, 12.0)]
+    };
     Some(Finding {
         stage: Stage::Client,
         fact: format!("this machine's own packet filter has a rule for it: {}", rules.join("; ")),
         source: "nft list ruleset",
-        // A rule that names the port or address decides; a policy has exceptions elsewhere.
-        ratios: if rules.iter().all(|rule| rule.to_ascii_lowercase().ends_with("policy drop")) {
-            &[(C::ClientFirewall, 8.0)]
-        } else {
-            &[(C::ClientFirewall, 400.0)]
-        },
+        ratios,
     })
+}
+
+/// nft(8): `counter packets 13 bytes 760`.
+fn has_counted(rule: &str) -> bool {
+    let count = rule.split_once("counter packets ").map(|(_, rest)| rest);
+    count.is_some_and(|rest| rest.starts_with(|first: char| ('1'..='9').contains(&first)))
 }
 
 fn tunnel(case: &Case<'_>) -> Option<Finding> {
@@ -104,7 +126,12 @@ fn tunnel(case: &Case<'_>) -> Option<Finding> {
         stage: Stage::Client,
         fact: format!("the way to the target leads through the tunnel {tunnel} (a VPN)"),
         source: "rtnetlink, /sys/class/net",
-        ratios: &[(C::ClientVpn, 25.0)],
+        ratios: if nothing_else_answers(case) {
+            // What else was tried goes through the same tunnel.
+            &[(C::ClientVpn, 2_000.0)]
+        } else {
+            &[(C::ClientVpn, 25.0)]
+        },
     })
 }
 

@@ -1,5 +1,7 @@
 //! The connect stage: refusals, silence and ICMP errors, and who sent them (TCP and UDP).
 
+use std::time::Duration;
+
 use crate::cause::Cause as C;
 use crate::evidence::HopAnswer;
 use crate::failure::{Failure as F, Stage};
@@ -12,6 +14,7 @@ pub(super) const RULES: &[Rule] = &[
     icmp_error,
     reset_without_icmp,
     reset_origin,
+    reset_too_soon,
     tos_reflection,
     other_ports,
     host_alive,
@@ -21,6 +24,10 @@ pub(super) const RULES: &[Rule] = &[
     slow_accept,
 ];
 
+/// A reset that took so many times less than an answer did not come as far.
+const TOO_SOON: u32 = 5;
+/// This machine itself, or the first device on its own network.
+const OWN_NETWORK_MAX: Duration = Duration::from_millis(1);
 const QUEUE: &str = "MSG_ERRQUEUE, ip(7)";
 
 /// Who said no, and with which ICMP error.
@@ -201,7 +208,13 @@ fn reset_origin(case: &Case<'_>) -> Option<Finding> {
         std::cmp::Ordering::Greater => (
             "a device nearer to us sent it in the host's name",
             Stage::Network,
-            &[(C::PathRejects, 80.0), (C::ServiceNotListening, 0.05), (C::FirewallRejects, 0.3)],
+            &[
+                (C::PathRejects, 80.0),
+                // Our own filter is the nearest device of all; it is seldom the one.
+                (C::ClientFirewall, 20.0),
+                (C::ServiceNotListening, 0.05),
+                (C::FirewallRejects, 0.3),
+            ],
         ),
         std::cmp::Ordering::Less => (
             "it comes from a machine or container behind the host",
@@ -216,6 +229,40 @@ fn reset_origin(case: &Case<'_>) -> Option<Finding> {
         ),
         source: "IP_MINTTL, ip(7)",
         ratios,
+    })
+}
+
+/// A reset that is here long before any other port of the host could answer.
+fn reset_too_soon(case: &Case<'_>) -> Option<Finding> {
+    let attempt = case.attempt?;
+    let refused = case.failed_with(&[F::TcpRefused]) && attempt.icmp.is_none();
+    let open = case.neighbours().filter(|n| n.failure.is_none()).map(|n| n.elapsed).min()?;
+    // The fastest of the repeats: a busy machine only ever adds to a time.
+    let attempts = case.evidence.observations.iter().flat_map(|seen| &seen.attempts);
+    let same = attempts.filter(|a| a.ip == attempt.ip && a.failure == attempt.failure);
+    let elapsed = same.map(|a| a.elapsed).min()?;
+    if !refused || elapsed >= open / TOO_SOON || case.is_this_machine() {
+        return None;
+    }
+    let near = elapsed < OWN_NETWORK_MAX;
+    Some(Finding {
+        stage: if near { Stage::Client } else { Stage::Network },
+        fact: format!(
+            "the reset is here after {}, an open port of the host answers after {}",
+            millis(elapsed),
+            millis(open)
+        ),
+        source: "monotonic clock",
+        ratios: if near {
+            &[
+                (C::ClientFirewall, 8.0),
+                (C::PathRejects, 2.0),
+                (C::FirewallRejects, 0.05),
+                (C::ServiceNotListening, 0.05),
+            ]
+        } else {
+            &[(C::PathRejects, 8.0), (C::FirewallRejects, 0.1), (C::ServiceNotListening, 0.1)]
+        },
     })
 }
 
@@ -415,7 +462,8 @@ fn silence_begins(case: &Case<'_>) -> Option<Finding> {
                 format!("the last router that answers is hop {last}{name}")
             },
             source,
-            ratios: &[],
+            // Most routers answer; packets may die in the very first one.
+            ratios: if last == 0 { &[(C::PathDrops, 2.5)] } else { &[] },
         }),
     }
 }

@@ -108,6 +108,12 @@ fn disagreement(case: &Case<'_>) -> Option<Finding> {
         .filter(|a| a.role != Role::Configured && !a.addresses.is_empty())
         .find(|a| lookup.addresses.iter().all(|used| !a.addresses.contains(used)))?;
     let used = lookup.addresses.first()?;
+    let ratios: &'static [(C, f64)] = match truth.role {
+        // The zone's own word, of which nothing in use is a part, while what is in use fails.
+        Role::Authoritative => &[(C::DnsStale, 1_500.0)],
+        // Resolvers elsewhere are given other addresses by balancing zones too.
+        _ => &[(C::DnsStale, 120.0)],
+    };
     Some(Finding {
         stage: Stage::Dns,
         fact: format!(
@@ -116,7 +122,7 @@ fn disagreement(case: &Case<'_>) -> Option<Finding> {
             truth.server.ip()
         ),
         source: SOURCE,
-        ratios: &[(C::DnsStale, 120.0)],
+        ratios,
     })
 }
 
@@ -160,6 +166,6 @@ fn odd_address(case: &Case<'_>) -> Option<Finding> {
             "the name's address {odd} means this machine itself: a blocked or wrong entry"
         ),
         source: SOURCE,
-        ratios: &[(C::DnsStale, 60.0)],
+        ratios: &[(C::DnsStale, 240.0)],
     })
 }

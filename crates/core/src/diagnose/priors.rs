@@ -95,6 +95,15 @@ const CERTIFICATE: Weights =
 const TLS_SETTINGS: Weights =
     &[(C::TlsConfiguration, 9.0), (C::PathRejects, 0.2), (C::Unknown, 0.4)];
 const WRONG_PROTOCOL: Weights = &[(C::ServiceWrongProtocol, 9.0), (C::Unknown, 0.5)];
+/// A service that should speak first says nothing: so do hung ones, and those that wait to be
+/// spoken to.
+const NO_GREETING: Weights = &[
+    (C::ServiceHung, 5.0),
+    (C::ServiceWrongProtocol, 2.0),
+    (C::ServiceOverloaded, 0.5),
+    (C::PathMtu, 0.1),
+    (C::Unknown, 0.4),
+];
 const GATEWAY: Weights =
     &[(C::UpstreamDead, 8.0), (C::AppError, 1.0), (C::ServiceOverloaded, 0.7), (C::Unknown, 0.2)];
 const UNAVAILABLE: Weights =
@@ -155,6 +164,7 @@ pub(super) fn of(failure: F, case: &Case<'_>) -> Weights {
         F::TlsIncompleteChain | F::TlsWrongName | F::AssertionCertificateDays => CERTIFICATE,
         F::TlsProtocolVersion | F::TlsNoCommonCipher | F::TlsAlert => TLS_SETTINGS,
         F::TlsClientCertificateRequired => CLIENT_CERTIFICATE,
+        F::BannerUnexpected if case.said_nothing() => NO_GREETING,
         F::TlsNotTls | F::HttpNotHttp | F::HttpSpokenToTls | F::BannerUnexpected => WRONG_PROTOCOL,
         F::TlsClosed | F::TlsReset => TLS_CLOSES,
         F::TlsTimedOut => HANGS,

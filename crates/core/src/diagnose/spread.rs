@@ -37,6 +37,8 @@ fn over_time(case: &Case<'_>) -> Option<Finding> {
             (C::ServiceCrashLoop, 40.0),
             (C::BalancerSomeBackends, 40.0),
             (C::ServiceOverloaded, 3.0),
+            // What a service does wrong it does every time.
+            (C::ServiceClosesConnections, 0.4),
         ],
     };
     Some(Finding { stage: Stage::Server, fact, source: "repeated checks", ratios })

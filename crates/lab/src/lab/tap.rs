@@ -1,4 +1,4 @@
-//! A tap device: a network card whose cable is a file descriptor.
+//! Devices whose cable is a file descriptor: a tap is a network card, a tun a VPN's tunnel.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -26,10 +26,18 @@ mod ioctl {
 
 /// Makes a tap device on a host; it is gone when the file is closed.
 pub(super) fn open(host: &Host, name: &str) -> File {
+    open_as(host, name, libc::IFF_TAP)
+}
+
+/// Makes a tun device on a host; it is gone when the file is closed.
+pub(super) fn open_tunnel(host: &Host, name: &str) -> File {
+    open_as(host, name, libc::IFF_TUN)
+}
+
+fn open_as(host: &Host, name: &str, kind: libc::c_int) -> File {
     let mut request = InterfaceRequest {
         name: [0; libc::IFNAMSIZ],
-        flags: libc::c_short::try_from(libc::IFF_TAP | libc::IFF_NO_PI)
-            .or_fail("tap flags in a short"),
+        flags: libc::c_short::try_from(kind | libc::IFF_NO_PI).or_fail("tap flags in a short"),
         padding: [0; 22],
     };
     let target = request.name.get_mut(..name.len()).or_fail("a tap's name is too long");

@@ -38,11 +38,21 @@ pub(super) async fn touch(look: &Look<'_>) -> Vec<Control> {
         join_all(servers.map(|server| resolver_control(look, *server))),
         join_all(hosts.map(|host| host_control(look, host))),
     );
-    gateways.into_iter().chain(servers).chain(hosts.into_iter().flatten()).collect()
+    let others: Vec<Control> = servers.into_iter().chain(hosts.into_iter().flatten()).collect();
+    let all_dead = !others.is_empty() && others.iter().all(|control| control.failure.is_some());
+    // Many gateways say nothing for themselves: their silence counts only beside others'.
+    let gateways = gateways.into_iter().filter(|gateway| gateway.certain || all_dead);
+    gateways.map(|gateway| gateway.control).chain(others).collect()
+}
+
+/// What a gateway did, and whether it says anything by itself.
+struct Gateway {
+    control: Control,
+    certain: bool,
 }
 
 /// A gateway answers when it says anything at all: TCP, ICMP, or ARP / neighbour discovery.
-async fn gateway(look: &Look<'_>, gateway: SocketAddr) -> Control {
+async fn gateway(look: &Look<'_>, gateway: SocketAddr) -> Gateway {
     let deadline = look.within(PATIENCE);
     let ip = gateway.ip();
     let at = |port| {
@@ -69,12 +79,12 @@ async fn gateway(look: &Look<'_>, gateway: SocketAddr) -> Control {
         Some(()) = &mut udp => None,
         failure = &mut tcp => failure,
     };
-    let answers = || netlink::neighbour_answers(ip) == Some(true);
-    let failure = failure.filter(|failure| {
-        // Silence of the upper layers means nothing while the lower one answers.
-        !failure.is_silence() || !answers()
-    });
-    Control { name: "default gateway".to_owned(), address: ip, failure }
+    let answers = netlink::neighbour_answers(ip);
+    let silent = failure.is_some_and(Failure::is_silence);
+    // Silence of the upper layers means nothing while the lower one answers.
+    let failure = failure.filter(|_| !silent || answers != Some(true));
+    let control = Control { name: "default gateway".to_owned(), address: ip, failure };
+    Gateway { control, certain: !silent || answers.is_some() }
 }
 
 /// A resolver answers when it says anything at all.

@@ -27,6 +27,7 @@ pub(crate) async fn run(flags: Diagnose) -> anyhow::Result<ExitCode> {
 }
 
 async fn gather(monitor: &Monitor, flags: &Diagnose) -> Evidence {
+    // Somebody waits: while a check is still silent, the rest goes on beside it.
     let check = settings(&flags.how);
     let mut settings = examine::Settings { check, early: true, ..Default::default() };
     settings.investigate.deep = flags.deep;

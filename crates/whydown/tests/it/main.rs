@@ -8,3 +8,6 @@ mod fault;
 mod honest;
 mod outage;
 mod run;
+mod scene;
+mod score;
+mod timing;

@@ -1,143 +1,98 @@
 //! Hosts and services that are gone, in whole or in part.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use whydown_lab::{Answer, Behaviour, Lab, Nginx, Peer, Route, Rule};
+use whydown_lab::{Behaviour, Nginx, Peer};
 
-use crate::run::diagnose;
+use crate::scene::{Scene, degraded, down, faults, page, up};
 
+const GONE: [&str; 3] = ["server", "service.not_listening", "owner"];
+const HOST_DOWN: [&str; 3] = ["server", "host.down", "owner"];
+const CRASHES: [&str; 3] = ["server", "service.crash_loop", "owner"];
+const OVERLOADED: [&str; 3] = ["server", "service.overloaded", "owner"];
+const DROPS: [&str; 3] = ["server", "firewall.drops", "owner"];
+const ONE_FAMILY: [&str; 3] = ["server", "service.one_family_only", "owner"];
 const PAGE: &str = r#"server { listen 80; listen [::]:80; return 200 "hello"; }"#;
 
-fn http() -> Behaviour {
-    Behaviour::Http(Answer::new(200).body("hello"))
-}
-
-#[test]
-fn a_working_server_is_up() {
-    let lab = Lab::new();
-    let _nginx = Nginx::start(&lab.server(), PAGE);
-    diagnose(&lab.client(), "http://10.99.2.10/").is(["up", "-", "-", "-", "-"]);
-}
-
-#[test]
-fn nothing_listens_over_ipv4_and_ipv6() {
-    let lab = Lab::new();
-    let _ssh = Peer::start(&lab.server(), 22, Behaviour::Banner(b"SSH-2.0-lab\r\n".to_vec()));
-    for target in ["http://10.99.2.10/", "http://[fd99:2::10]/"] {
-        diagnose(&lab.client(), target)
-            .is(["down", "tcp.refused", "server", "service.not_listening", "owner"])
-            .knows("port 22 of the same address answers");
-    }
-}
-
-#[test]
-fn nginx_was_stopped() {
-    let lab = Lab::new();
-    let nginx = Nginx::start(&lab.server(), PAGE);
+/// nginx, which is then stopped.
+fn stopped_nginx(scene: &mut Scene) {
+    let nginx = Nginx::start(&scene.lab.server(), PAGE);
     nginx.stop();
-    diagnose(&lab.client(), "http://10.99.2.10/")
-        .is(["down", "tcp.refused", "server", "service.not_listening", "owner"])
-        .knows("TCP reset, no ICMP error");
+    scene.keep(nginx);
 }
 
-#[test]
-fn the_service_listens_on_another_port() {
-    let lab = Lab::new();
-    let _web = Peer::start(&lab.server(), 80, http());
-    diagnose(&lab.client(), "http://10.99.2.10:8080/")
-        .is(["down", "tcp.refused", "server", "service.wrong_port", "visitor"])
-        .lists("service.not_listening");
+/// `shop.test` has an address of each family, of which only one is served.
+fn one_family(scene: &mut Scene, only: impl Into<std::net::IpAddr>) {
+    scene.shop_is_at(&["10.99.2.10", "fd99:2::10"]);
+    let web = Peer::start(&scene.lab.server(), SocketAddr::new(only.into(), 80), page());
+    scene.keep(web);
 }
 
-#[test]
-fn the_host_is_off() {
-    let lab = Lab::new();
-    diagnose(&lab.client(), "http://10.99.2.77/").is([
-        "down",
-        "tcp.timed_out",
-        "server",
-        "host.down",
-        "owner",
-    ]);
+/// A service that is there for a moment, again and again.
+fn blink(scene: &mut Scene, up_ms: u64, down_ms: u64) {
+    scene.until_mixed = true;
+    let (up, down) = (Duration::from_millis(up_ms), Duration::from_millis(down_ms));
+    scene.serve(80, Behaviour::Flapping { up, down });
 }
 
-#[test]
-fn the_service_listens_on_ipv4_only() {
-    let lab = Lab::new();
-    lab.client().hosts("10.99.2.10 shop.test\nfd99:2::10 shop.test\n");
-    let only: SocketAddr = "0.0.0.0:80".parse().unwrap();
-    let _web = Peer::start(&lab.server(), only, http());
-    diagnose(&lab.client(), "http://shop.test/").is([
-        "degraded",
-        "tcp.refused",
-        "server",
-        "service.one_family_only",
-        "owner",
-    ]);
+/// A service that listens on another address of the host than the one asked.
+fn loopback(scene: &mut Scene) {
+    scene.ssh();
+    let only: SocketAddr = (Ipv4Addr::LOCALHOST, 80).into();
+    let web = Peer::start(&scene.lab.server(), only, page());
+    scene.keep(web);
 }
 
-#[test]
-fn one_of_two_addresses_refuses() {
-    let lab = Lab::new();
-    lab.client().hosts("10.99.2.10 shop.test\n10.99.2.20 shop.test\n");
-    let _web = Peer::start(&lab.server(), 80, http());
-    let verdict = diagnose(&lab.client(), "http://shop.test/");
-    verdict.is(["degraded", "tcp.refused", "server", "balancer.some_backends", "owner"]);
-    assert_eq!(verdict.json["scope"]["kind"], "address");
-}
-
-#[test]
-fn the_service_comes_and_goes() {
-    let lab = Lab::new();
-    let blink =
-        Behaviour::Flapping { up: Duration::from_millis(200), down: Duration::from_millis(300) };
-    let _web = Peer::start(&lab.server(), 80, blink);
-    let verdict = whydown_lab::until(Duration::from_secs(20), "a mixed verdict", || {
-        let verdict = diagnose(&lab.client(), "http://10.99.2.10/");
-        let mixed = verdict.json["state"] == "degraded" && verdict.json["failure"] == "tcp.refused";
-        mixed.then_some(verdict)
-    });
-    verdict.is(["degraded", "tcp.refused", "server", "service.crash_loop", "owner"]);
-    assert_eq!(verdict.json["scope"]["kind"], "flapping");
-}
-
-#[test]
-fn the_backlog_is_full() {
-    let lab = Lab::new();
-    let _ssh = Peer::start(&lab.server(), 22, Behaviour::Banner(b"SSH-2.0-lab\r\n".to_vec()));
-    let _web = Peer::start(&lab.server(), 80, Behaviour::BacklogFull);
-    diagnose(&lab.client(), "http://10.99.2.10/")
-        .is(["down", "tcp.timed_out", "server", "firewall.drops", "owner"])
-        .lists("service.overloaded");
-}
-
-#[test]
-fn a_port_is_forwarded_to_a_machine_that_is_off() {
-    let lab = Lab::new();
-    let nowhere: SocketAddr = "10.99.2.77:80".parse().unwrap();
-    lab.server().rule(Rule::SendTo(80, nowhere));
-    let arguments = ["diagnose", "http://10.99.2.10/", "--json", "--timeout", "6s"];
-    let output = crate::run::run(crate::run::whydown(&lab.client()), &arguments);
-    crate::run::Verdict::of(output).is([
-        "down",
-        "tcp.host_unreachable",
-        "server",
-        "upstream.dead",
-        "owner",
-    ]);
-}
-
-#[test]
-fn routers_without_a_way() {
-    for (route, failure, cause) in [
-        (Route::Unreachable, "tcp.host_unreachable", "path.no_route"),
-        (Route::Prohibit, "tcp.host_unreachable", "path.rejects"),
-        (Route::Throw, "tcp.network_unreachable", "path.no_route"),
-    ] {
-        let lab = Lab::new();
-        lab.r1().add_route(route, "10.99.2.10/32");
-        diagnose(&lab.client(), "http://10.99.2.10/")
-            .is(["down", failure, "network", cause, "network"]);
-    }
+faults! {
+    a_working_server_is_up: "http://10.99.2.10/",
+        |s| { let nginx = Nginx::start(&s.lab.server(), PAGE); s.keep(nginx); }, up();
+    a_working_server_is_up_over_ipv6: "http://[fd99:2::10]/", Scene::web, up();
+    nothing_listens: "http://10.99.2.10/", Scene::ssh,
+        down("tcp.refused", GONE).knowing("port 22 of the same address answers");
+    nothing_listens_over_ipv6: "http://[fd99:2::10]/", Scene::ssh,
+        down("tcp.refused", GONE).knowing("port 22 of the same address answers");
+    nothing_listens_at_all: "tcp://10.99.2.10:5432", |_| {}, down("tcp.refused", GONE);
+    nothing_listens_where_a_database_should: "postgres://10.99.2.10", Scene::ssh,
+        down("tcp.refused", GONE);
+    nginx_was_stopped: "http://10.99.2.10/", stopped_nginx,
+        down("tcp.refused", GONE).knowing("TCP reset, no ICMP error");
+    the_service_listens_on_loopback_only: "http://10.99.2.10/", loopback,
+        down("tcp.refused", GONE);
+    the_visitor_writes_another_port: "http://10.99.2.10:8080/", Scene::web,
+        down("tcp.refused", ["server", "service.wrong_port", "visitor"]).or(
+            ["server", "service.not_listening", "owner"]);
+    the_service_listens_on_another_port: "http://10.99.2.10/", |s| s.serve(8080, page()),
+        down("tcp.refused", ["server", "service.wrong_port", "owner"]).or(GONE);
+    ssh_listens_on_another_port: "ssh://[fd99:2::10]:2200", Scene::ssh,
+        down("tcp.refused", ["server", "service.wrong_port", "visitor"]).or(GONE);
+    the_host_is_off: "http://10.99.2.77/", |_| {}, down("tcp.timed_out", HOST_DOWN);
+    the_host_is_off_over_ipv6: "http://[fd99:2::77]/", |_| {}, down("tcp.timed_out", HOST_DOWN);
+    the_router_says_that_the_host_is_off: "http://10.99.2.77/",
+        |s| s.timeout = Duration::from_secs(5), down("tcp.host_unreachable", HOST_DOWN);
+    the_router_says_that_the_host_is_off_over_ipv6: "http://[fd99:2::77]/",
+        |s| s.timeout = Duration::from_secs(5), down("tcp.host_unreachable", HOST_DOWN);
+    the_server_lost_its_cable: "http://10.99.2.10/",
+        |s| { s.shop(); s.lab.server().link_down(); s.timeout = Duration::from_secs(5); },
+        down("tcp.host_unreachable", HOST_DOWN);
+    a_host_on_our_own_network_is_off: "http://10.99.1.77/",
+        |s| s.timeout = Duration::from_secs(5), down("tcp.host_unreachable", HOST_DOWN);
+    a_host_on_our_own_network_is_off_over_ipv6: "http://[fd99:1::77]/",
+        |s| s.timeout = Duration::from_secs(5), down("tcp.host_unreachable", HOST_DOWN);
+    the_service_listens_on_ipv4_only: "http://shop.test/",
+        |s| one_family(s, Ipv4Addr::UNSPECIFIED), degraded("tcp.refused", ONE_FAMILY);
+    the_service_listens_on_ipv6_only: "http://shop.test/",
+        |s| one_family(s, Ipv6Addr::UNSPECIFIED), degraded("tcp.refused", ONE_FAMILY);
+    the_service_comes_and_goes: "http://10.99.2.10/", |s| blink(s, 200, 300),
+        degraded("tcp.refused", CRASHES)
+            .or(["server", "balancer.some_backends", "owner"]);
+    the_service_comes_and_goes_over_ipv6: "http://[fd99:2::10]/", |s| blink(s, 350, 350),
+        degraded("tcp.refused", CRASHES)
+            .or(["server", "balancer.some_backends", "owner"]);
+    the_backlog_is_full: "http://10.99.2.10/",
+        |s| { s.ssh(); s.serve(80, Behaviour::BacklogFull); },
+        down("tcp.timed_out", OVERLOADED).or(DROPS);
+    the_backlog_is_full_over_ipv6: "tcp://[fd99:2::10]:6379",
+        |s| { s.ssh(); s.serve(6379, Behaviour::BacklogFull); },
+        down("tcp.timed_out", OVERLOADED).or(DROPS);
 }

@@ -1,88 +1,122 @@
-//! Services that accept and then do the wrong thing.
+//! Services that accept and then do the wrong thing, or say nothing.
 
-use whydown_lab::{Answer, Behaviour, Haproxy, Hook, Lab, Nginx, Peer, Redis, Rule, Sshd};
+use std::time::Duration;
 
-use crate::run::diagnose;
+use whydown_lab::{Answer, Behaviour, Ca, Flavour, Nginx, Peer, Redis, Sshd};
 
-#[test]
-fn each_way_of_treating_a_request_badly() {
-    for (behaviour, failure, cause) in [
-        (Behaviour::Stopped, "http.timed_out", "service.hung"),
-        (Behaviour::NeverAnswer, "http.timed_out", "service.hung"),
-        (Behaviour::CloseAfterRequest, "http.empty_reply", "service.closes_connections"),
-        (Behaviour::ResetAfterRequest, "http.reset", "service.closes_connections"),
-        (Behaviour::CloseMidBody, "http.closed_early", "service.closes_connections"),
-        (Behaviour::ResetMidBody, "http.reset", "service.closes_connections"),
-        (Behaviour::RedirectLoop, "http.too_many_redirects", "app.error"),
-        (Behaviour::Http(Answer::new(500)), "http.status", "app.error"),
-        (
-            Behaviour::Banner(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
-            "http.not_http",
-            "service.wrong_protocol",
-        ),
-    ] {
-        let lab = Lab::new();
-        let _web = Peer::start(&lab.server(), 80, behaviour);
-        diagnose(&lab.client(), "http://10.99.2.10/").is(["down", failure, "app", cause, "owner"]);
-    }
+use crate::scene::{Scene, down, faults, page, up};
+
+const HUNG: [&str; 3] = ["app", "service.hung", "owner"];
+const CLOSES: [&str; 3] = ["app", "service.closes_connections", "owner"];
+const APP: [&str; 3] = ["app", "app.error", "owner"];
+const WRONG_PROTOCOL: [&str; 3] = ["app", "service.wrong_protocol", "owner"];
+const TLS_HERE: [&str; 3] = ["server", "service.wrong_protocol", "owner"];
+const WRONG_PORT: [&str; 3] = ["app", "service.wrong_protocol", "visitor"];
+
+fn status(scene: &mut Scene, status: u16) {
+    scene.serve(80, Behaviour::Http(Answer::new(status)));
 }
 
-#[test]
-fn the_backend_behind_nginx_refuses() {
-    let lab = Lab::new();
-    let _nginx = Nginx::start(
-        &lab.server(),
-        "server { listen 80; location / { proxy_pass http://10.99.2.20:8080; } }",
+fn banner(scene: &mut Scene, port: u16, text: &str) {
+    scene.serve(port, Behaviour::Banner(text.as_bytes().to_vec()));
+}
+
+fn busy(scene: &mut Scene) {
+    let sorry = Answer::new(503).header("Retry-After", "30").header("Server", "app").body("busy");
+    scene.serve(80, Behaviour::Http(sorry));
+}
+
+/// A web server that speaks TLS where plain HTTP is asked for.
+fn tls_on_port_80(scene: &mut Scene) {
+    let ca = Ca::new();
+    let identity = ca.identity(Flavour::Good, &["shop.test"]);
+    let (chain, key) = (identity.chain.display(), identity.key.display());
+    let server = format!(
+        "server {{ listen 80 ssl; ssl_certificate {chain}; ssl_certificate_key {key}; return 200; }}"
     );
-    diagnose(&lab.client(), "http://10.99.2.10/")
-        .is(["down", "http.status", "app", "upstream.dead", "owner"])
-        .knows("502");
+    let nginx = Nginx::start(&scene.lab.server(), &server);
+    scene.keep(nginx);
+    scene.keep(ca);
 }
 
-#[test]
-fn haproxy_has_no_server() {
-    let lab = Lab::new();
-    let _haproxy = Haproxy::start(
-        &lab.server(),
-        "frontend web\n bind :80\n default_backend app\nbackend app\n server one 10.99.2.20:8080\n",
-    );
-    let output = crate::run::run(
-        crate::run::whydown(&lab.client()),
-        &["diagnose", "http://10.99.2.10/", "--json", "--timeout", "6s"],
-    );
-    crate::run::Verdict::of(output)
-        .is(["down", "http.status", "app", "upstream.dead", "owner"])
-        .knows("HAProxy");
+/// The same with a server that doesn't recognise plain HTTP.
+fn strict_tls_on_port_80(scene: &mut Scene) {
+    let ca = Ca::new();
+    let identity = ca.identity(Flavour::Good, &["shop.test"]);
+    let peer = Peer::start_tls(&scene.lab.server(), 80, page(), &identity);
+    scene.keep(peer);
+    scene.keep(ca);
 }
 
-#[test]
-fn large_packets_are_lost_on_the_way() {
-    let lab = Lab::new();
-    let body = "x".repeat(50_000);
-    let _web = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200).body(body)));
-    lab.r2().rule(Rule::DropLongerThan(Hook::Forward, 1_000));
-    diagnose(&lab.client(), "http://10.99.2.10/").is([
-        "down",
-        "http.timed_out",
-        "network",
-        "path.mtu",
-        "network",
-    ]);
+fn sshd(scene: &mut Scene) {
+    let sshd = Sshd::start(&scene.lab.server(), 22);
+    scene.keep(sshd);
 }
 
-#[test]
-fn banner_services_that_work_are_up() {
-    let lab = Lab::new();
-    let _sshd = Sshd::start(&lab.server(), 22);
-    let _redis = Redis::start(&lab.server(), 6379, None);
-    for target in ["ssh://10.99.2.10", "redis://10.99.2.10", "tcp://10.99.2.10:22"] {
-        diagnose(&lab.client(), target).is(["up", "-", "-", "-", "-"]);
-    }
-    diagnose(&lab.client(), "redis://10.99.2.10:22").is([
-        "down",
-        "banner.unexpected",
-        "app",
-        "service.wrong_protocol",
-        "visitor",
-    ]);
+fn redis(scene: &mut Scene) {
+    let redis = Redis::start(&scene.lab.server(), 6379, None);
+    scene.keep(redis);
+}
+
+faults! {
+    the_process_is_stopped: "http://10.99.2.10/", |s| s.serve(80, Behaviour::Stopped),
+        down("http.timed_out", HUNG);
+    the_process_is_stopped_over_ipv6: "http://[fd99:2::10]/",
+        |s| s.serve(80, Behaviour::Stopped), down("http.timed_out", HUNG);
+    the_service_never_answers: "http://10.99.2.10/", |s| s.serve(80, Behaviour::NeverAnswer),
+        down("http.timed_out", HUNG);
+    the_service_never_accepts: "http://10.99.2.10/", |s| s.serve(80, Behaviour::NeverAccept),
+        down("http.timed_out", HUNG);
+    the_answer_drips: "http://10.99.2.10/",
+        |s| s.serve(80, Behaviour::SlowDrip(Duration::from_millis(500))),
+        down("http.timed_out", HUNG);
+    an_ssh_server_never_greets: "ssh://10.99.2.10", |s| s.serve(22, Behaviour::NeverAnswer),
+        down("banner.unexpected", HUNG);
+    the_service_resets_at_once: "http://10.99.2.10/", |s| s.serve(80, Behaviour::Reset),
+        down("http.reset", CLOSES);
+    the_service_closes_at_once: "http://10.99.2.10/", |s| s.serve(80, Behaviour::Close),
+        down("http.empty_reply", CLOSES);
+    the_service_closes_after_the_request: "http://10.99.2.10/",
+        |s| s.serve(80, Behaviour::CloseAfterRequest), down("http.empty_reply", CLOSES);
+    the_service_resets_after_the_request: "http://[fd99:2::10]/",
+        |s| s.serve(80, Behaviour::ResetAfterRequest), down("http.reset", CLOSES);
+    the_service_closes_in_the_body: "http://10.99.2.10/",
+        |s| s.serve(80, Behaviour::CloseMidBody), down("http.closed_early", CLOSES);
+    the_service_resets_in_the_body: "http://10.99.2.10/",
+        |s| s.serve(80, Behaviour::ResetMidBody), down("http.reset", CLOSES);
+    the_application_fails: "http://10.99.2.10/", |s| status(s, 500), down("http.status", APP);
+    the_page_does_not_exist: "http://[fd99:2::10]/", |s| status(s, 404),
+        down("http.status", APP);
+    the_application_redirects_in_circles: "http://10.99.2.10/",
+        |s| s.serve(80, Behaviour::RedirectLoop), down("http.too_many_redirects", APP);
+    the_application_is_overloaded_and_says_so: "http://10.99.2.10/", busy,
+        down("http.status", ["app", "service.overloaded", "owner"])
+            .or(["app", "upstream.dead", "owner"]);
+    an_expected_word_is_missing: "http://10.99.2.10/",
+        |s| { s.web(); s.flag("--contains=goodbye"); }, down("assertion.keyword", APP);
+    ssh_answers_on_the_web_servers_port: "http://10.99.2.10/",
+        |s| banner(s, 80, "SSH-2.0-OpenSSH_9.2\r\n"), down("http.not_http", WRONG_PROTOCOL);
+    smtp_answers_on_the_web_servers_port: "http://[fd99:2::10]/",
+        |s| banner(s, 80, "220 mail.test ESMTP Exim\r\n"), down("http.not_http", WRONG_PROTOCOL);
+    garbage_answers_on_the_web_servers_port: "http://10.99.2.10/",
+        |s| banner(s, 80, "\u{1}\u{2}\u{3} nothing that anybody knows\r\n"),
+        down("http.not_http", WRONG_PROTOCOL);
+    tls_is_spoken_where_http_is_asked: "http://10.99.2.10/", tls_on_port_80,
+        down("http.spoken_to_tls", TLS_HERE);
+    strict_tls_is_spoken_where_http_is_asked: "http://10.99.2.10/", strict_tls_on_port_80,
+        down("http.spoken_to_tls", TLS_HERE);
+    redis_is_asked_of_an_ssh_server: "redis://10.99.2.10:22", sshd,
+        down("banner.unexpected", WRONG_PORT);
+    ssh_is_asked_of_a_redis_server: "ssh://10.99.2.10:6379", redis,
+        down("banner.unexpected", WRONG_PORT);
+    an_ssh_server_works: "ssh://10.99.2.10", sshd, up();
+    a_redis_server_works: "redis://[fd99:2::10]", redis, up();
+    an_open_port_works: "tcp://10.99.2.10:22", sshd, up();
+    a_udp_port_is_closed: "udp://10.99.2.10:9999", Scene::ssh,
+        down("udp.refused", ["server", "service.not_listening", "owner"]);
+    a_udp_port_is_closed_over_ipv6: "udp://[fd99:2::10]:9999", Scene::ssh,
+        down("udp.refused", ["server", "service.not_listening", "owner"]);
+    a_host_answers_pings: "icmp://10.99.2.10", |_| {}, up();
+    a_host_that_is_off_answers_no_pings: "icmp://10.99.2.77", |_| {},
+        down("icmp.no_reply", ["server", "host.down", "owner"]);
 }

@@ -1,89 +1,97 @@
 //! Certificates in every flavour of wrong, and handshakes that go wrong.
 
-use whydown_lab::{Answer, Behaviour, Ca, Flavour, Lab, OldTls, Peer, TlsVersion};
+use std::time::{Duration, SystemTime};
 
-use crate::run::{Verdict, diagnose_with, whydown};
+use whydown_lab::{Answer, Behaviour, Flavour, OldTls, TlsVersion};
 
-fn page() -> Behaviour {
-    Behaviour::Http(Answer::new(200).body("hello"))
+use crate::scene::{Scene, down, faults, own, page, up};
+
+const CERTIFICATE: [&str; 3] = ["server", "tls.certificate", "owner"];
+const SETTINGS: [&str; 3] = ["server", "tls.configuration", "owner"];
+const CLOSES: [&str; 3] = ["server", "service.closes_connections", "owner"];
+const HUNG: [&str; 3] = ["server", "service.hung", "owner"];
+const WRONG_PROTOCOL: [&str; 3] = ["server", "service.wrong_protocol", "owner"];
+const VISITORS: [&str; 3] = ["server", "tls.client_certificate", "visitor"];
+const DAY: u64 = 86_400;
+
+fn flavour(scene: &mut Scene, flavour: Flavour) {
+    scene.tls(flavour, page());
 }
 
-/// The verdict on https://shop.test/ of a client that trusts the lab's authority.
-fn look(lab: &Lab, ca: &Ca) -> Verdict {
-    lab.client().hosts("10.99.2.10 shop.test\n");
-    let mut command = whydown(&lab.client());
-    command.env("SSL_CERT_FILE", ca.bundle());
-    diagnose_with(command, "https://shop.test/")
+fn old(scene: &mut Scene, old: OldTls) {
+    scene.tls(Flavour::Good, Behaviour::OldTls(old));
 }
 
-#[test]
-fn a_good_certificate_is_up() {
-    let (lab, ca) = (Lab::new(), Ca::new());
-    let good = ca.identity(Flavour::Good, &["shop.test"]);
-    let _web = Peer::start_tls(&lab.server(), 443, page(), &good);
-    look(&lab, &ca).is(["up", "-", "-", "-", "-"]);
+/// The whole world but the client agrees on another day, on which the certificate is good.
+fn other_day(scene: &mut Scene, flavour: Flavour, days: i64) {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let there = now.saturating_add_signed(days * DAY.cast_signed());
+    let date = jiff::Timestamp::from_second(there.cast_signed()).unwrap();
+    let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let page = Answer::new(200).header("Date", &date).body("hello");
+    scene.tls(flavour, Behaviour::Http(page));
 }
 
-#[test]
-fn each_defect_of_a_certificate() {
-    for (flavour, failure) in [
-        (Flavour::Expired, "tls.expired"),
-        (Flavour::NotYetValid, "tls.not_yet_valid"),
-        (Flavour::SelfSigned, "tls.self_signed"),
-        (Flavour::UnknownCa, "tls.unknown_issuer"),
-        (Flavour::MissingIntermediate, "tls.incomplete_chain"),
-        (Flavour::WrongName, "tls.wrong_name"),
-    ] {
-        let (lab, ca) = (Lab::new(), Ca::new());
-        let identity = ca.identity(flavour, &["shop.test"]);
-        let _web = Peer::start_tls(&lab.server(), 443, page(), &identity);
-        look(&lab, &ca).is(["down", failure, "server", "tls.certificate", "owner"]);
-    }
-}
-
-#[test]
-fn each_way_in_which_a_handshake_fails() {
-    for (behaviour, failure, cause) in [
-        (Behaviour::NeverAnswer, "tls.timed_out", "service.hung"),
-        (Behaviour::CloseAfterRequest, "tls.closed", "service.closes_connections"),
-        (Behaviour::ResetAfterRequest, "tls.reset", "service.closes_connections"),
-        (Behaviour::TlsAlert(80), "tls.alert", "tls.configuration"),
-        (Behaviour::TlsAlert(112), "tls.alert", "tls.configuration"),
-        (page(), "tls.not_tls", "service.wrong_protocol"),
-    ] {
-        let (lab, ca) = (Lab::new(), Ca::new());
-        let _web = Peer::start(&lab.server(), 443, behaviour);
-        look(&lab, &ca).is(["down", failure, "server", cause, "owner"]);
-    }
-}
-
-#[test]
-fn servers_that_only_speak_what_is_refused_today() {
-    for (old, failure) in [
-        (OldTls::Tls10, "tls.protocol_version"),
-        (OldTls::Tls11, "tls.protocol_version"),
-        (OldTls::OldCipher, "tls.no_common_cipher"),
-    ] {
-        let (lab, ca) = (Lab::new(), Ca::new());
-        let good = ca.identity(Flavour::Good, &["shop.test"]);
-        let _web = Peer::start_tls(&lab.server(), 443, Behaviour::OldTls(old), &good);
-        look(&lab, &ca).is(["down", failure, "server", "tls.configuration", "owner"]);
-    }
-}
-
-#[test]
-fn the_server_wants_a_certificate_of_the_visitor() {
-    for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
-        let (lab, ca) = (Lab::new(), Ca::new());
-        let good = ca.identity(Flavour::Good, &["shop.test"]);
-        let want = Behaviour::ClientCertificate(version);
-        let _web = Peer::start_tls(&lab.server(), 443, want, &good);
-        look(&lab, &ca).is([
-            "down",
-            "tls.client_certificate_required",
-            "server",
-            "tls.client_certificate",
-            "visitor",
-        ]);
-    }
+faults! {
+    a_good_certificate_is_up: "https://shop.test/", |s| flavour(s, Flavour::Good), up();
+    the_certificate_has_ended: "https://shop.test/", |s| flavour(s, Flavour::Expired),
+        down("tls.expired", CERTIFICATE);
+    the_certificate_ends_soon: "https://shop.test/",
+        |s| { flavour(s, Flavour::ExpiresIn(5)); s.flag("--certificate-days=14"); },
+        down("assertion.certificate_days", CERTIFICATE);
+    the_certificate_has_not_begun: "https://shop.test/", |s| flavour(s, Flavour::NotYetValid),
+        down("tls.not_yet_valid", CERTIFICATE);
+    the_certificate_is_self_signed: "https://shop.test/", |s| flavour(s, Flavour::SelfSigned),
+        down("tls.self_signed", CERTIFICATE);
+    the_certificates_issuer_is_unknown: "https://shop.test/",
+        |s| flavour(s, Flavour::UnknownCa), down("tls.unknown_issuer", CERTIFICATE);
+    the_intermediate_certificate_is_missing: "https://shop.test/",
+        |s| flavour(s, Flavour::MissingIntermediate), down("tls.incomplete_chain", CERTIFICATE);
+    the_certificate_has_another_name: "https://shop.test/", |s| flavour(s, Flavour::WrongName),
+        down("tls.wrong_name", CERTIFICATE);
+    the_certificate_is_for_a_name_not_the_address: "https://10.99.2.10/",
+        |s| flavour(s, Flavour::Good), down("tls.wrong_name", CERTIFICATE);
+    our_clock_is_ahead: "https://shop.test/", |s| other_day(s, Flavour::Expired, -60),
+        own("tls.expired", "client", "client.clock");
+    our_clock_is_behind: "https://shop.test/", |s| other_day(s, Flavour::NotYetValid, 60),
+        own("tls.not_yet_valid", "client", "client.clock");
+    the_handshake_is_not_answered: "https://shop.test/", |s| s.no_tls(Behaviour::NeverAnswer),
+        down("tls.timed_out", HUNG);
+    the_handshake_meets_a_stopped_process: "https://shop.test/",
+        |s| s.no_tls(Behaviour::Stopped), down("tls.timed_out", HUNG);
+    the_handshake_is_closed: "https://shop.test/", |s| s.no_tls(Behaviour::CloseAfterRequest),
+        down("tls.closed", CLOSES);
+    the_handshake_is_reset: "https://shop.test/", |s| s.no_tls(Behaviour::ResetAfterRequest),
+        down("tls.reset", CLOSES);
+    the_handshake_is_closed_at_once: "https://shop.test/", |s| s.no_tls(Behaviour::Close),
+        down("tls.closed", CLOSES);
+    the_server_has_an_internal_error: "https://shop.test/",
+        |s| s.no_tls(Behaviour::TlsAlert(80)), down("tls.alert", SETTINGS);
+    the_server_does_not_know_the_name: "https://shop.test/",
+        |s| s.no_tls(Behaviour::TlsAlert(112)), down("tls.alert", SETTINGS);
+    the_server_fails_the_handshake: "https://shop.test/",
+        |s| s.no_tls(Behaviour::TlsAlert(40)), down("tls.no_common_cipher", SETTINGS);
+    http_is_spoken_where_tls_is_asked: "https://shop.test/", |s| s.no_tls(page()),
+        down("tls.not_tls", WRONG_PROTOCOL);
+    ssh_is_spoken_where_tls_is_asked: "https://shop.test/",
+        |s| s.no_tls(Behaviour::Banner(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())),
+        down("tls.not_tls", WRONG_PROTOCOL);
+    only_tls_1_0_is_spoken: "https://shop.test/", |s| old(s, OldTls::Tls10),
+        down("tls.protocol_version", SETTINGS);
+    only_tls_1_1_is_spoken: "https://shop.test/", |s| old(s, OldTls::Tls11),
+        down("tls.protocol_version", SETTINGS);
+    only_an_old_cipher_is_spoken: "https://shop.test/", |s| old(s, OldTls::OldCipher),
+        down("tls.no_common_cipher", SETTINGS);
+    a_client_certificate_is_wanted_by_tls_1_2: "https://shop.test/",
+        |s| s.tls(Flavour::Good, Behaviour::ClientCertificate(TlsVersion::Tls12)),
+        down("tls.client_certificate_required", VISITORS);
+    a_client_certificate_is_wanted_by_tls_1_3: "https://shop.test/",
+        |s| s.tls(Flavour::Good, Behaviour::ClientCertificate(TlsVersion::Tls13)),
+        down("tls.client_certificate_required", VISITORS);
+    the_encrypted_service_resets: "https://shop.test/",
+        |s| s.tls(Flavour::Good, Behaviour::ResetAfterRequest),
+        down("http.reset", ["app", "service.closes_connections", "owner"]);
+    the_encrypted_service_hangs: "https://shop.test/",
+        |s| { s.timeout = Duration::from_secs(2); s.tls(Flavour::Good, Behaviour::NeverAnswer); },
+        down("http.timed_out", ["app", "service.hung", "owner"]);
 }

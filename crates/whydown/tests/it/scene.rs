@@ -1,0 +1,270 @@
+//! A real fault: a network, what is broken in it, and the verdict that is right.
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use whydown_lab::{Answer, Behaviour, Ca, DnsServer, Flavour, Lab, Peer, Rule};
+
+use crate::run::{Verdict, run, whydown};
+use crate::score;
+
+/// Patience of a check, unless a fault needs more to show itself.
+const TIMEOUT: Duration = Duration::from_millis(2_500);
+/// What a diagnosis may take beyond the timeout of its check: the budget of its evidence, and the
+/// delays of a machine shared with other tests.
+const BEYOND_TIMEOUT: Duration = Duration::from_millis(4_500);
+/// How often a fault that comes and goes is looked at until it is seen.
+const LOOKS_MAX: usize = 12;
+
+/// One fault.
+pub(crate) struct Scenario {
+    /// The table it stands in, and its name.
+    pub(crate) name: &'static str,
+    pub(crate) target: &'static str,
+    /// Breaks something.
+    pub(crate) break_it: fn(&mut Scene),
+    pub(crate) right: Right,
+}
+
+/// The right verdict.
+#[derive(Clone, Copy)]
+pub(crate) struct Right {
+    pub(crate) state: &'static str,
+    pub(crate) failure: &'static str,
+    pub(crate) cause: Guilty,
+    /// The other one of two causes that a client alone cannot tell apart: both have to be listed.
+    pub(crate) or: Option<Guilty>,
+    /// Words of a fact that has to be among the evidence.
+    fact: &'static str,
+}
+
+/// A cause, where on the path it acts, and who can end it.
+#[derive(Clone, Copy)]
+pub(crate) struct Guilty {
+    pub(crate) stage: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) side: &'static str,
+}
+
+const fn right(state: &'static str, failure: &'static str, cause: [&'static str; 3]) -> Right {
+    let [stage, code, side] = cause;
+    Right { state, failure, cause: Guilty { stage, code, side }, or: None, fact: "" }
+}
+
+/// The target is down: failure, stage, cause, side.
+pub(crate) const fn down(failure: &'static str, cause: [&'static str; 3]) -> Right {
+    right("down", failure, cause)
+}
+
+/// Some of the target is down.
+pub(crate) const fn degraded(failure: &'static str, cause: [&'static str; 3]) -> Right {
+    right("degraded", failure, cause)
+}
+
+/// The machine that looks is at fault: never "down".
+pub(crate) const fn own(failure: &'static str, stage: &'static str, code: &'static str) -> Right {
+    right("inconclusive", failure, [stage, code, "visitor"])
+}
+
+/// Nothing is wrong, or nothing that stops us.
+pub(crate) const fn up() -> Right {
+    right("up", "-", ["-", "-", "-"])
+}
+
+/// The target works, yet a cause for trouble is named.
+pub(crate) const fn up_but(code: &'static str, side: &'static str) -> Right {
+    right("up", "-", ["-", code, side])
+}
+
+impl Right {
+    /// A client alone cannot tell the cause from this one.
+    pub(crate) const fn or(mut self, cause: [&'static str; 3]) -> Self {
+        let [stage, code, side] = cause;
+        self.or = Some(Guilty { stage, code, side });
+        self
+    }
+
+    /// The evidence says so, in these words.
+    pub(crate) const fn knowing(mut self, fact: &'static str) -> Self {
+        self.fact = fact;
+        self
+    }
+}
+
+/// Where a fault is staged, with everything that runs there.
+pub(crate) struct Scene {
+    pub(crate) lab: Lab,
+    pub(crate) timeout: Duration,
+    /// Look until the target is seen both failing and working.
+    pub(crate) until_mixed: bool,
+    ca: Option<Ca>,
+    variables: Vec<(&'static str, String)>,
+    flags: Vec<&'static str>,
+    kept: Vec<Box<dyn Any>>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self {
+            lab: Lab::new(),
+            timeout: TIMEOUT,
+            until_mixed: false,
+            ca: None,
+            variables: Vec::new(),
+            flags: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Keeps something running until the verdict is there.
+    pub(crate) fn keep(&mut self, running: impl Any) {
+        self.kept.push(Box::new(running));
+    }
+
+    /// A peer on the server.
+    pub(crate) fn serve(&mut self, port: u16, behaviour: Behaviour) {
+        let peer = Peer::start(&self.lab.server(), port, behaviour);
+        self.keep(peer);
+    }
+
+    /// A web server on port 80.
+    pub(crate) fn web(&mut self) {
+        self.serve(80, page());
+    }
+
+    /// Something that works besides: the host is there.
+    pub(crate) fn ssh(&mut self) {
+        self.serve(22, Behaviour::Banner(b"SSH-2.0-lab\r\n".to_vec()));
+    }
+
+    /// A working web server on port 80 and SSH on 22.
+    pub(crate) fn shop(&mut self) {
+        self.web();
+        self.ssh();
+    }
+
+    /// A rule of the server's firewall.
+    pub(crate) fn server_rule(&mut self, rule: Rule) {
+        self.shop();
+        self.lab.server().rule(rule);
+    }
+
+    /// A working shop behind a router with a rule.
+    pub(crate) fn router_rule(&mut self, router: &str, rule: Rule) {
+        self.shop();
+        self.lab.host(router).rule(rule);
+    }
+
+    /// A working shop, and a rule of the client's own firewall.
+    pub(crate) fn own_rule(&mut self, rule: Rule) {
+        self.shop();
+        self.lab.client().rule(rule);
+    }
+
+    /// `shop.test` has these addresses by the hosts file.
+    pub(crate) fn shop_is_at(&mut self, addresses: &[&str]) {
+        let lines: String = addresses.iter().map(|ip| format!("{ip} shop.test\n")).collect();
+        self.lab.client().hosts(&lines);
+    }
+
+    /// A resolver that says what it is told to.
+    pub(crate) fn resolver(&mut self) -> DnsServer {
+        let line = "nameserver 10.99.2.53\noptions timeout:1 attempts:1\n";
+        self.lab.client().resolv_conf(line);
+        DnsServer::start(&self.lab.resolver(), 53)
+    }
+
+    /// An environment variable of the command.
+    pub(crate) fn variable(&mut self, name: &'static str, value: &str) {
+        self.variables.push((name, value.to_owned()));
+    }
+
+    /// A flag of the command.
+    pub(crate) fn flag(&mut self, flag: &'static str) {
+        self.flags.push(flag);
+    }
+
+    fn ca(&mut self) -> &Ca {
+        self.ca.get_or_insert_with(Ca::new)
+    }
+
+    /// `https://shop.test/` on the server, for a client that trusts the lab's authority.
+    pub(crate) fn tls(&mut self, flavour: Flavour, behaviour: Behaviour) {
+        let identity = self.ca().identity(flavour, &["shop.test"]);
+        let peer = Peer::start_tls(&self.lab.server(), 443, behaviour, &identity);
+        self.keep(peer);
+        self.trusting();
+    }
+
+    /// The same without TLS on the server's side.
+    pub(crate) fn no_tls(&mut self, behaviour: Behaviour) {
+        self.serve(443, behaviour);
+        self.trusting();
+    }
+
+    fn trusting(&mut self) {
+        let bundle: PathBuf = self.ca().bundle();
+        self.variable("SSL_CERT_FILE", &bundle.display().to_string());
+        self.shop_is_at(&["10.99.2.10"]);
+    }
+
+    /// Runs the command, and has it end in time and without a panic.
+    fn look(&self, target: &str) -> Verdict {
+        let mut command = whydown(&self.lab.client());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let timeout = format!("{}ms", self.timeout.as_millis());
+        let mut arguments = vec!["diagnose", target, "--json", "--timeout", &timeout];
+        arguments.extend(&self.flags);
+        let begin = Instant::now();
+        let output = run(command, &arguments);
+        let elapsed = begin.elapsed();
+        assert!(elapsed <= self.timeout + BEYOND_TIMEOUT, "it took {elapsed:?}: {output}");
+        assert!(!output.stderr.contains("panicked"), "{output}");
+        Verdict::of(output)
+    }
+}
+
+/// A page that works.
+pub(crate) fn page() -> Behaviour {
+    Behaviour::Http(Answer::new(200).body("hello"))
+}
+
+/// Stages the fault, asks for the verdict, writes down how right it is.
+pub(crate) fn judge(scenario: &Scenario) {
+    let mut scene = Scene::new();
+    (scenario.break_it)(&mut scene);
+    let mut verdict = scene.look(scenario.target);
+    for _ in 1..LOOKS_MAX {
+        if !scene.until_mixed || verdict.json["state"] == "degraded" {
+            break;
+        }
+        verdict = scene.look(scenario.target);
+    }
+    let mark = score::Mark::of(scenario, &verdict);
+    score::write(&mark);
+    assert!(mark.all_right(), "{mark}\n{}", verdict.story());
+    assert!(verdict.knows(scenario.right.fact), "{}\n{}", scenario.right.fact, verdict.story());
+}
+
+/// A table of faults: every entry is a test.
+macro_rules! faults {
+    ($($name:ident: $target:literal, $break_it:expr, $right:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let name = concat!(module_path!(), "::", stringify!($name));
+                crate::scene::judge(&crate::scene::Scenario {
+                    name,
+                    target: $target,
+                    break_it: $break_it,
+                    right: $right,
+                });
+            }
+        )*
+
+        /// How many there are.
+        pub(crate) const COUNT: usize = [$(stringify!($name)),*].len();
+    };
+}
+pub(crate) use faults;
