@@ -32,7 +32,8 @@ fn tls_on_port_80(scene: &mut Scene) {
     let identity = ca.identity(Flavour::Good, &["shop.test"]);
     let (chain, key) = (identity.chain.display(), identity.key.display());
     let server = format!(
-        "server {{ listen 80 ssl; ssl_certificate {chain}; ssl_certificate_key {key}; return 200; }}"
+        "server {{ listen 80 ssl; ssl_certificate {chain}; ssl_certificate_key {key}; \
+         return 200; }}"
     );
     let nginx = Nginx::start(&scene.lab.server(), &server);
     scene.keep(nginx);
