@@ -47,10 +47,6 @@ pub(super) async fn identify(look: &Look<'_>, remote: SocketAddr) -> Option<Spok
         Some(bytes) if bytes.starts_with(b"HTTP/") && own != Scheme::Http && !tls => {
             spoken(Some(Scheme::Http), &bytes)
         }
-        // Redis takes GET for its own command, with arguments too many.
-        Some(bytes) if bytes.starts_with(b"-ERR ") && own != Scheme::Redis => {
-            spoken(Some(Scheme::Redis), &bytes)
-        }
         _ => None,
     }
 }
