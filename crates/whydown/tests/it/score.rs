@@ -1,7 +1,7 @@
 //! How right the verdicts are: every fault's mark is a file below `target/`, and the last test of a
 //! run adds them up and prints the score.
 //!
-//! `cargo nextest run --workspace -E 'test(/^(fault|score)::/)' --no-fail-fast --success-output final`
+//! `cargo nextest run --workspace --no-fail-fast -E 'test(/^(fault|score)::/)'`
 
 use std::fmt::{self, Display};
 use std::fs;

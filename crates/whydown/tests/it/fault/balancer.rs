@@ -55,7 +55,10 @@ faults! {
         |s| nginx(s, "proxy_pass http://10.99.2.20:8080;"),
         down("http.status", UPSTREAM).knowing("502");
     the_backend_behind_nginx_resets: "http://10.99.2.10/",
-        |s| { backend(s, Behaviour::ResetAfterRequest); nginx(s, "proxy_pass http://10.99.2.20:8080;"); },
+        |s| {
+            backend(s, Behaviour::ResetAfterRequest);
+            nginx(s, "proxy_pass http://10.99.2.20:8080;");
+        },
         down("http.status", UPSTREAM).knowing("502");
     the_backend_behind_nginx_hangs: "http://10.99.2.10/",
         |s| {

@@ -41,7 +41,8 @@ fn zone(scene: &mut Scene, records: &str, more: &str) {
 
 /// A zone whose signatures don't fit the key that the resolver trusts.
 fn bogus(scene: &mut Scene) {
-    let key = "257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==";
+    let key = "257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+\
+               GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==";
     let anchor = format!("  trust-anchor: \"shop.example. DNSKEY {key}\"\n");
     zone(scene, "www A 10.99.2.10\n", &anchor);
 }
@@ -134,7 +135,8 @@ faults! {
     the_first_of_two_resolvers_is_silent: "http://shop.test/",
         |s| first_of_two(s, Some(Say::Silence)), up();
     the_first_of_two_resolvers_denies_the_name: "http://shop.test/",
-        |s| first_of_two(s, Some(Say::NxDomain)), own("dns.not_found", "dns", "dns.resolver_down").or(STALE);
+        |s| first_of_two(s, Some(Say::NxDomain)),
+        own("dns.not_found", "dns", "dns.resolver_down").or(STALE);
     a_long_answer_comes_by_tcp: "http://shop.test/",
         |s| {
             s.web();
