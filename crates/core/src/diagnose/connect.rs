@@ -311,7 +311,7 @@ fn other_ports(case: &Case<'_>) -> Option<Finding> {
     let ratios: &'static [(C, f64)] = if case.failed_with(&[F::TcpTimedOut, F::IcmpNoReply]) {
         &[
             (C::FirewallDrops, 8.0),
-            (C::ClientFirewall, 6.0),
+            (C::ClientFirewall, 4.0),
             (C::HostDown, 0.01),
             (C::PathDrops, 0.15),
             (C::ServiceOverloaded, 2.0),

@@ -45,7 +45,7 @@ impl Fault {
 
     /// Is it one of the other things that this client may say?
     fn allows(&self, client: &str, said: Option<&str>) -> bool {
-        self.also.iter().any(|other| *other == (client, said))
+        self.also.contains(&(client, said))
     }
 }
 
