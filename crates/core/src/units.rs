@@ -130,3 +130,18 @@ pub fn show(value: Duration) -> String {
     }
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
+
+/// Milliseconds as people read them.
+#[must_use]
+pub fn millis(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1_000.0;
+    if ms < 1.0 {
+        format!("{ms:.2} ms")
+    } else if ms < 100.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 10_000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1_000.0)
+    }
+}

@@ -65,13 +65,3 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     }
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
-
-/// Milliseconds as people read them.
-pub(crate) fn millis(duration: std::time::Duration) -> String {
-    let ms = duration.as_secs_f64() * 1_000.0;
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.1} ms"),
-        ms if ms < 10_000.0 => format!("{ms:.0} ms"),
-        ms => format!("{:.1} s", ms / 1_000.0),
-    }
-}

@@ -6,8 +6,9 @@ use crate::cause::Cause as C;
 use crate::evidence::HopAnswer;
 use crate::failure::{Failure as F, Stage};
 use crate::observation::IcmpError;
+use crate::units::millis;
 
-use super::case::{Case, NEIGHBOUR_DISCOVERY_MIN, Sender, errno, millis};
+use super::case::{Case, NEIGHBOUR_DISCOVERY_MIN, Sender, errno};
 use super::{Finding, Rule};
 
 pub(super) const RULES: &[Rule] = &[

@@ -3,8 +3,9 @@
 use crate::diagnosis::Fact;
 use crate::failure::Stage;
 use crate::observation::{Attempt, LookupSource};
+use crate::units::millis;
 
-use super::case::{Case, millis};
+use super::case::Case;
 
 /// How the source of the failing attempt's own fact begins.
 pub(super) const FAILING: &str = "attempt";

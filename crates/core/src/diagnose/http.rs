@@ -3,8 +3,9 @@
 use crate::cause::Cause as C;
 use crate::failure::{Failure as F, Stage};
 use crate::observation::HttpFacts;
+use crate::units::millis;
 
-use super::case::{Case, millis};
+use super::case::Case;
 use super::{Finding, Rule};
 
 pub(super) const RULES: &[Rule] =

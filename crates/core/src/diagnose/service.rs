@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::cause::Cause as C;
 use crate::failure::{Failure as F, Stage};
 use crate::observation::Step;
+use crate::units::millis;
 
-use super::case::{Case, millis};
+use super::case::Case;
 use super::{Finding, Rule};
 
 pub(super) const RULES: &[Rule] =

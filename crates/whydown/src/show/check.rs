@@ -3,8 +3,9 @@
 use owo_colors::OwoColorize;
 use whydown_core::observation::{Attempt, Observation, State};
 use whydown_core::target::Target;
+use whydown_core::units::millis;
 
-use super::{millis, state};
+use super::state;
 
 /// `up   https://example.com/  45 ms  HTTP 200`.
 pub(crate) fn line(target: &Target, observation: &Observation) -> String {

@@ -7,8 +7,9 @@ use whydown_core::advice;
 use whydown_core::client::SeenAs;
 use whydown_core::diagnosis::{Diagnosis, Instruction, RankedCause};
 use whydown_core::target::Target;
+use whydown_core::units::millis;
 
-use super::{WIDTH, cut, heading, millis, path, printable, state, wrap};
+use super::{WIDTH, cut, heading, path, printable, state, wrap};
 
 /// Instructions shown of each kind unless all are asked for.
 const INSTRUCTIONS_SHOWN_MAX: usize = 4;

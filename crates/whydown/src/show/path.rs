@@ -2,8 +2,7 @@
 
 use owo_colors::OwoColorize;
 use whydown_core::diagnosis::{Diagnosis, PathStage, StageState};
-
-use super::millis;
+use whydown_core::units::millis;
 
 /// Columns of one stage.
 const COLUMN: usize = 13;

@@ -7,9 +7,10 @@ use owo_colors::OwoColorize;
 use whydown_core::knocks::{Episode, Knocks};
 use whydown_core::observation::{Observation, State};
 use whydown_core::target::Target;
+use whydown_core::units::millis;
 use whydown_core::units::show;
 
-use super::{heading, millis, state};
+use super::{heading, state};
 
 /// Newest checks drawn in the live line.
 pub(crate) const STRIP_MAX: usize = 40;
