@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use whydown_lab::{Answer, Behaviour, Lab, Peer, Receiver, Reply};
+use whydown_lab::{Answer, Behaviour, Lab, Peer, Receiver, Reply, until};
 
 use super::{Server, arrival, millis_between, time};
 
 const OUTAGES: usize = 4;
+/// Gaps between checks that are looked at: some seconds of a channel that hangs.
+const GAPS_MIN: usize = 6;
 
 #[test]
 fn a_receiver_that_never_answers_delays_no_check_and_no_other_channel() {
@@ -57,13 +59,21 @@ monitors:
         })
         .collect();
     let slowest = delays.iter().max().unwrap();
+    let gaps = until(Duration::from_secs(20), "more checks", || {
+        let gaps = gaps_between_checks(&server);
+        (gaps.len() >= GAPS_MIN).then_some(gaps)
+    });
+    println!("notices over the good channel after {delays:?} ms; gaps between checks {gaps:?} ms");
+    assert!(*slowest < 1_500, "the good channel waited: {delays:?}");
+    // The first gap may be short: a monitor is checked at once when it is new, then on its beat.
+    assert!(gaps.iter().all(|gap| *gap < 1_300), "checks were delayed: {gaps:?}");
+}
+
+/// Milliseconds between the starts of the steady monitor's checks, oldest first.
+fn gaps_between_checks(server: &Server) -> Vec<i64> {
     let seen = server.get("/monitors/steady/observations?limit=100");
     let mut starts: Vec<Timestamp> =
         seen["observations"].as_array().unwrap().iter().map(|o| time(&o["at"])).collect();
     starts.sort_unstable();
-    let gaps: Vec<i64> = starts.windows(2).map(|w| millis_between(w[0], w[1])).collect();
-    println!("notices over the good channel after {delays:?} ms; gaps between checks {gaps:?} ms");
-    assert!(*slowest < 1_500, "the good channel waited: {delays:?}");
-    assert!(gaps.len() >= 3, "checks went on: {gaps:?}");
-    assert!(gaps.iter().all(|gap| (700..1_300).contains(gap)), "checks were delayed: {gaps:?}");
+    starts.windows(2).map(|pair| millis_between(pair[0], pair[1])).collect()
 }
