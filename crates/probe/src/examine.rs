@@ -24,7 +24,7 @@ const EARLY_REPEATS_MARGIN: Duration = Duration::from_millis(100);
 const SHORT_LOOK_MAX: Duration = Duration::from_secs(1);
 /// When evidence about silence is complete, after the check's own timeout: the verdict is to be
 /// read within a second.
-const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_millis(850);
+const VERDICT_AFTER_TIMEOUT: Duration = Duration::from_millis(750);
 
 /// How an examination is made.
 #[derive(Clone, Debug, Default)]
