@@ -236,7 +236,10 @@ pub(crate) fn judge(scenario: &Scenario) {
     (scenario.break_it)(&mut scene);
     let mut verdict = scene.look(scenario.target);
     for _ in 1..LOOKS_MAX {
-        if !scene.until_mixed || verdict.json["state"] == "degraded" {
+        // A check that was caught in the moment of going saw another failure: a reset.
+        let mixed = verdict.json["state"] == "degraded"
+            && verdict.json["failure"] == scenario.right.failure;
+        if !scene.until_mixed || mixed {
             break;
         }
         verdict = scene.look(scenario.target);
