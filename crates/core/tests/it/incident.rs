@@ -241,8 +241,8 @@ impl Chance {
 }
 
 #[test]
-fn a_thousand_seeded_lives_keep_every_invariant() {
-    for seed in 1..=1_000_u64 {
+fn two_hundred_seeded_lives_keep_every_invariant() {
+    for seed in 1..=200_u64 {
         live(seed);
     }
 }
