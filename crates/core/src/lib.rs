@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod explain;
 pub mod failure;
 pub mod incident;
+pub mod inside;
 pub mod knocks;
 pub mod monitor;
 pub mod notice;

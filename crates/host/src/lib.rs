@@ -1,13 +1,17 @@
-//! What a Linux machine knows about itself. For now the visitor's own side: routes, tunnels,
-//! proxy variables, resolvers, hosts file, packet filter and kernel counters. Synchronous: call
-//! it through `spawn_blocking`. It only reads, and what it may not read it says so.
+//! What a Linux machine knows about itself: the visitor's own side (routes, tunnels, proxy
+//! variables, resolvers, hosts file, packet filter, kernel counters), and the inside view of a
+//! server (sockets, firewall, services, reverse proxies). Synchronous: call it through
+//! `spawn_blocking`. It only reads, and what it may not read it says so.
 
 pub mod counters;
 mod environment;
 pub mod firewall;
+pub mod inside;
 pub mod netlink;
+pub mod process;
 pub mod proxy;
 pub mod resolver;
 pub mod route;
+pub mod sockets;
 
 pub use environment::environment;

@@ -1,5 +1,5 @@
-//! Questions to the kernel about routes, interfaces and neighbours: rtnetlink(7). Reads only; an
-//! answer that makes no sense is passed over.
+//! Questions to the kernel about routes, interfaces and neighbours, rtnetlink(7), and the way to
+//! ask others. Reads only; an answer that makes no sense is passed over.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -73,7 +73,7 @@ pub fn route_to(ip: IpAddr) -> Result<Option<Route>, Errno> {
     body.extend_from_slice(&u16::try_from(4 + bytes.len()).unwrap_or(0).to_ne_bytes());
     body.extend_from_slice(&libc::RTA_DST.to_ne_bytes());
     body.extend_from_slice(&bytes);
-    let answers = ask(libc::RTM_GETROUTE, 0, &body)?;
+    let answers = ask(SockProtocol::NetlinkRoute, libc::RTM_GETROUTE, 0, &body)?;
     Ok(answers.iter().find_map(|(kind, body)| parse_route(*kind, body)))
 }
 
@@ -83,14 +83,16 @@ pub fn routes(v4: bool) -> Vec<Route> {
     let family = if v4 { libc::AF_INET } else { libc::AF_INET6 };
     let mut body = vec![family_byte(family)];
     body.extend_from_slice(&[0; 11]);
-    let answers = ask(libc::RTM_GETROUTE, libc::NLM_F_DUMP, &body).unwrap_or_default();
+    let answers = ask(SockProtocol::NetlinkRoute, libc::RTM_GETROUTE, libc::NLM_F_DUMP, &body)
+        .unwrap_or_default();
     answers.iter().filter_map(|(kind, body)| parse_route(*kind, body)).collect()
 }
 
 /// All interfaces.
 #[must_use]
 pub fn links() -> Vec<Link> {
-    let answers = ask(libc::RTM_GETLINK, libc::NLM_F_DUMP, &[0; 16]).unwrap_or_default();
+    let answers = ask(SockProtocol::NetlinkRoute, libc::RTM_GETLINK, libc::NLM_F_DUMP, &[0; 16])
+        .unwrap_or_default();
     answers.iter().filter_map(|(kind, body)| parse_link(*kind, body)).collect()
 }
 
@@ -105,7 +107,8 @@ pub fn neighbour_answers(ip: IpAddr) -> Option<bool> {
     let family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let mut body = vec![family_byte(family)];
     body.extend_from_slice(&[0; 11]);
-    let answers = ask(libc::RTM_GETNEIGH, libc::NLM_F_DUMP, &body).ok()?;
+    let answers =
+        ask(SockProtocol::NetlinkRoute, libc::RTM_GETNEIGH, libc::NLM_F_DUMP, &body).ok()?;
     answers.iter().find_map(|(kind, body)| {
         if *kind != libc::RTM_NEWNEIGH {
             return None;
@@ -126,13 +129,19 @@ pub fn neighbour_answers(ip: IpAddr) -> Option<bool> {
     })?
 }
 
-fn family_byte(family: i32) -> u8 {
+pub(crate) fn family_byte(family: i32) -> u8 {
     u8::try_from(family).unwrap_or(0)
 }
 
 /// One question and all its answers, as (message type, body).
-fn ask(kind: u16, flags: i32, body: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, Errno> {
-    let socket = open()?;
+pub(crate) fn ask(
+    protocol: SockProtocol,
+    kind: u16,
+    flags: i32,
+    body: &[u8],
+) -> Result<Vec<(u16, Vec<u8>)>, Errno> {
+    let socket = open(protocol, 0)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(WAIT_S))?;
     let flags = u16::try_from(libc::NLM_F_REQUEST | flags).unwrap_or(1);
     let length = u32::try_from(HEADER_BYTES + body.len()).unwrap_or(0);
     let mut message = length.to_ne_bytes().to_vec();
@@ -154,20 +163,15 @@ fn ask(kind: u16, flags: i32, body: &[u8]) -> Result<Vec<(u16, Vec<u8>)>, Errno>
     Ok(answers)
 }
 
-fn open() -> Result<OwnedFd, Errno> {
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(WAIT_S))?;
-    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+/// A socket to one part of the kernel, which also hears the multicast `groups`.
+pub(crate) fn open(protocol: SockProtocol, groups: u32) -> Result<OwnedFd, Errno> {
+    let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
     Ok(socket)
 }
 
 /// Splits a datagram into messages. True: that was the last one.
-fn split(datagram: &[u8], answers: &mut Vec<(u16, Vec<u8>)>) -> Result<bool, Errno> {
+pub(crate) fn split(datagram: &[u8], answers: &mut Vec<(u16, Vec<u8>)>) -> Result<bool, Errno> {
     let mut rest = datagram;
     while let Some(header) = rest.get(..HEADER_BYTES) {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]);
@@ -191,7 +195,7 @@ fn split(datagram: &[u8], answers: &mut Vec<(u16, Vec<u8>)>) -> Result<bool, Err
 }
 
 /// The attributes of a message: length, type, value, padded to four bytes.
-fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let header = rest.get(..4)?;
         let length = usize::from(u16::from_ne_bytes([header[0], header[1]]));

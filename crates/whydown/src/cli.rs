@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Explain an error text or code of any client
     Explain(Explain),
+    /// Show who listens on this machine, who can reach it, and what the firewall does
+    Ports(Ports),
     /// Run the monitor: checks, alerts, pages and API
     Serve(Serve),
     /// Check, describe or print an example of the configuration file
@@ -200,6 +202,28 @@ pub(crate) struct Explain {
     #[arg(long)]
     pub(crate) all: bool,
     /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags of `ports`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo whydown ports                       who listens here, for whom
+  sudo whydown ports 8080                  why can't others reach my port 8080?
+  whydown ports --json | jq '.[] | select(.reachable == \"everyone\")'
+
+An ordinary user sees every port, but not whose program holds those of other users.
+Exit code: 0 done, 1 nothing listens on PORT.")]
+pub(crate) struct Ports {
+    /// Tell the whole story of one port
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// Also look into other network namespaces, such as those of containers
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print the listeners as a JSON array
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod ports;
 pub(crate) mod serve;
 pub(crate) mod watch;
 

@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod diagnosis;
 pub(crate) mod explanation;
 pub(crate) mod path;
+pub(crate) mod ports;
 pub(crate) mod watch;
 
 use owo_colors::OwoColorize;

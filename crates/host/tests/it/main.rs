@@ -5,3 +5,4 @@
 mod names;
 mod proxies;
 mod routes;
+mod sockets;

@@ -7,6 +7,7 @@ mod docs;
 mod fault;
 mod honest;
 mod outage;
+mod ports;
 mod run;
 mod scene;
 mod score;

@@ -1,0 +1,77 @@
+//! News of sockets that go away: the multicast groups of `NETLINK_SOCK_DIAG`. Listening sockets
+//! are among them, a millisecond or two after the last process that held them has ended.
+//! The kernel lets only `CAP_NET_ADMIN` hear it.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, SockProtocol, recv};
+use whydown_core::inside::Transport;
+
+use crate::netlink::{open, split};
+
+use super::diag;
+
+/// `SKNLGRP_INET_TCP_DESTROY` and `SKNLGRP_INET6_TCP_DESTROY` of linux/sock_diag.h, as bits.
+const GROUPS: u32 = 0b101;
+/// Bytes of one message; the kernel's are below 1 KiB.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// An open ear.
+#[derive(Debug)]
+pub struct Ear(OwnedFd);
+
+/// What was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A TCP socket on this local port, without a peer, is gone. It has listened, or never
+    /// connected: whoever cares looks at what listens now.
+    Gone(u16),
+    /// Messages were lost: anything may have gone.
+    Lost,
+}
+
+impl Ear {
+    /// Begins to listen, in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// EPERM without `CAP_NET_ADMIN` there.
+    pub fn open() -> Result<Self, Errno> {
+        let socket = open(SockProtocol::NetlinkSockDiag, GROUPS)?;
+        nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+        Ok(Self(socket))
+    }
+
+    /// Takes what has come, without waiting; `None` when nothing has. Connections that end are
+    /// passed over: a busy server ends thousands a second.
+    #[must_use]
+    pub fn next(&self) -> Option<Vec<Heard>> {
+        let mut buffer = [0; BUFFER_BYTES];
+        let length = match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => length,
+            Err(Errno::ENOBUFS) => return Some(vec![Heard::Lost]),
+            Err(_) => return None,
+        };
+        let mut messages = Vec::new();
+        let _ = split(buffer.get(..length)?, &mut messages);
+        Some(messages.iter().filter_map(|(_, body)| gone(body)).collect())
+    }
+}
+
+impl AsFd for Ear {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Ear {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+fn gone(body: &[u8]) -> Option<Heard> {
+    let peer_port = u16::from_be_bytes(body.get(6..8)?.try_into().ok()?);
+    let bare = diag::parse(Transport::Tcp, body)?;
+    (peer_port == 0 && bare.port != 0).then_some(Heard::Gone(bare.port))
+}
