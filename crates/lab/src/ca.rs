@@ -128,10 +128,13 @@ impl Ca {
     /// Lets Chromium trust the root when it is started on a host from now on, by its policy
     /// `CACertificates`: it reads no `SSL_CERT_FILE`.
     pub fn trusted_by_chromium(&self, host: &Host) {
-        let pem = self.root.pem();
-        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-        let policy = serde_json::json!({"CACertificates": [base64]});
+        let policy = serde_json::json!({"CACertificates": [self.root_base64()]});
         host.etc_file("chromium/policies/managed/lab.json", &policy.to_string());
+    }
+
+    /// The root's DER as base64, which is PEM without its first and last line.
+    pub(crate) fn root_base64(&self) -> String {
+        self.root.pem().lines().filter(|line| !line.starts_with("-----")).collect()
     }
 
     /// A server's certificate for some host names or IP addresses.

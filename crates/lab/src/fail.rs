@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 29] = [
+const PACKAGES: [(&str, &str); 30] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -53,6 +53,7 @@ const PACKAGES: [(&str, &str); 29] = [
     ("kdig", "knot-dnsutils"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("firefox-esr", "firefox-esr"),
     ("tcpdump", "tcpdump"),
     ("curl", "curl"),
     ("openssl", "openssl"),

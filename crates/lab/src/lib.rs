@@ -1,4 +1,4 @@
-//! Test-only: hosts in network namespaces, peers that misbehave, real servers and a browser.
+//! Test-only: hosts in network namespaces, peers that misbehave, real servers and browsers.
 //!
 //! Synchronous and without a runtime, so that any test can use it. Needs root for namespaces; what
 //! cannot run ends the test with the missing package or permission, it never skips. Everything is
@@ -39,6 +39,7 @@ mod ca;
 mod capture;
 mod dns;
 mod fail;
+mod firefox;
 mod host;
 mod http;
 mod lab;
@@ -55,6 +56,7 @@ pub use browser::{Browser, ConsoleLine, Element};
 pub use ca::{Ca, Flavour, Identity};
 pub use capture::Capture;
 pub use dns::{DnsServer, Query, Say};
+pub use firefox::{ErrorPage, Firefox, Shown};
 pub use host::{Hook, Host, Reject, Route, Rule};
 pub use http::Headers;
 pub use lab::{Builder, Cable, Lab, Side};

@@ -1,5 +1,8 @@
 //! Firefox: the page's `e=`, or the security library's code, and the heading.
-//! Measured with Firefox ESR 153; headings from its `netError.ftl`.
+//! Measured with Firefox ESR 153 without HTTPS-First (as installed, it asks port 443 first when
+//! somebody types `http://`, and may show that port's error). Older ones have other headings for
+//! `netReset` ("The connection was reset"), `dnsNotFound` ("Hmm. We’re having trouble finding that
+//! site.") and certificates ("Warning: Potential Security Risk Ahead").
 
 use super::FirefoxError;
 use super::case::{Case, errno};
@@ -10,9 +13,13 @@ use crate::target::Scheme;
 type Page = (&'static str, &'static str);
 
 const CONNECTION_FAILURE: Page = ("connectionFailure", "Unable to connect");
-const NET_RESET: Page = ("netReset", "The connection was reset");
+const NET_RESET: Page = ("netReset", "Looks like there’s a problem with this site");
 const NET_TIMEOUT: Page = ("netTimeout", "The connection has timed out");
-const DNS_NOT_FOUND: Page = ("dnsNotFound", "Hmm. We’re having trouble finding that site.");
+const DNS_NOT_FOUND: Page = ("dnsNotFound", "Server Not Found");
+const CAREFUL: &str = "Be careful. Something doesn’t look right.";
+/// The longest TLS record that NSS waits for: `MAX_FRAGMENT_LENGTH` and `TLS_1_2_MAX_EXPANSION`,
+/// `security/nss/lib/ssl/sslimpl.h`.
+const RECORD_MAX_BYTES: u16 = 16_384 + 2_048;
 const PROXY_REFUSES: Page = ("proxyConnectFailure", "The proxy server is refusing connections");
 
 /// `None`: no error page; a page, a truncated page, a login dialog, or it waits.
@@ -71,7 +78,7 @@ fn certificate(case: &Case<'_>) -> Option<Page> {
         F::TlsWrongName => "SSL_ERROR_BAD_CERT_DOMAIN",
         _ => return None,
     };
-    Some((code, "Warning: Potential Security Risk Ahead"))
+    Some((code, CAREFUL))
 }
 
 /// `about:neterror?e=nssFailure2`, shown with the code.
@@ -85,12 +92,28 @@ fn handshake(case: &Case<'_>) -> Option<Page> {
             _ => "SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT",
         },
         F::TlsAlert => alert_code(case.alert()),
+        // Until the server hangs up, with our unread handshake in its buffer: sshd does so at once.
+        F::TlsNotTls if waits_for_more(case) => "PR_CONNECT_RESET_ERROR",
         F::TlsNotTls => "SSL_ERROR_RX_RECORD_TOO_LONG",
         F::TlsClosed => "PR_END_OF_FILE_ERROR",
         F::TlsReset => "PR_CONNECT_RESET_ERROR",
         _ => return None,
     };
-    Some((code, "Secure Connection Failed"))
+    let heading = match case.failure {
+        F::TlsNoCommonCipher => CAREFUL,
+        _ => "Secure Connection Failed",
+    };
+    Some((code, heading))
+}
+
+/// Takes the fourth and fifth byte of whatever comes for the length of a record, and waits for so
+/// much: `HTTP/` would be too long, `SSH-2` not.
+fn waits_for_more(case: &Case<'_>) -> bool {
+    let said = case.attempt.and_then(|attempt| attempt.banner.as_ref());
+    said.is_some_and(|said| match said.as_bytes() {
+        [_, _, _, high, low, ..] => u16::from_be_bytes([*high, *low]) <= RECORD_MAX_BYTES,
+        _ => true,
+    })
 }
 
 /// `security/nss/lib/ssl/SSLerrs.h`.

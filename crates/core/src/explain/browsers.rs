@@ -163,12 +163,20 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("the connection to the server was reset while the page was loading", F::HttpReset)
         .by(FIREFOX)
         .also(&[F::HttpEmptyReply, F::HttpNotHttp]),
+    says("looks like there's a problem with this site", F::HttpReset).by(FIREFOX).vague().also(&[
+        F::HttpEmptyReply,
+        F::HttpNotHttp,
+        F::TcpReset,
+        F::HttpStatus,
+    ]),
     says("ns_error_net_reset", F::HttpReset).by(FIREFOX).also(&[F::HttpEmptyReply]),
     says("ns_error_net_interrupt", F::HttpClosedEarly).by(FIREFOX),
     says("ns_error_net_partial_transfer", F::HttpClosedEarly).by(FIREFOX),
     says("ns_error_net_empty_response", F::HttpEmptyReply).by(FIREFOX),
     says("e=netinterrupt", F::HttpClosedEarly).by(FIREFOX),
     says("we're having trouble finding that site", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
+    says("server not found", F::DnsNotFound).whole().by(FIREFOX).also(UNRESOLVED),
+    says("server not found", F::DnsNotFound).with("firefox").by(FIREFOX).also(UNRESOLVED),
     says("we can't connect to the server at", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
     says("e=dnsnotfound", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
     says("ns_error_unknown_host", F::DnsNotFound).by(FIREFOX).also(UNRESOLVED),
@@ -219,6 +227,16 @@ pub(super) const PATTERNS: &[Pattern] = &[
         F::TlsIncompleteChain,
         F::TlsNotYetValid,
     ]),
+    says("be careful. something doesn't look right", F::TlsUnknownIssuer).by(FIREFOX).vague().also(
+        &[
+            F::TlsExpired,
+            F::TlsSelfSigned,
+            F::TlsWrongName,
+            F::TlsIncompleteChain,
+            F::TlsNotYetValid,
+            F::TlsNoCommonCipher,
+        ],
+    ),
     says("secure connection failed", F::TlsAlert).at_end().by(FIREFOX).vague().also(&[
         F::TlsNotTls,
         F::TlsClosed,

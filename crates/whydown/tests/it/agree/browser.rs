@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use whydown_lab::{
     Answer, Behaviour, Ca, DnsServer, Flavour, Hook, Host, Lab, Nginx, OldTls, Peer, Reject, Route,
-    Rule, Say, TlsVersion,
+    Rule, Say, Sshd, TlsVersion,
 };
 
 use super::fault::{Fault, Panel};
@@ -35,7 +35,13 @@ fn every_way_of_rejecting_a_connection() {
         lab.server().rule(Rule::Reject(Hook::Input, port, reject));
         for (address, host) in lab.server().both(port).into_iter().zip([&v4, &v6]) {
             if reject.concerns(address) {
-                faults.push(Fault::new(format!("{reject:?}"), format!("http://{host}:{port}/")));
+                let target = format!("http://{host}:{port}/");
+                let fault = Fault::new(format!("{reject:?}"), target);
+                faults.push(match reject {
+                    // It knows no error page for ENOPROTOOPT.
+                    Reject::ProtocolUnreachable => fault.firefox_shows_nothing(),
+                    _ => fault,
+                });
             }
         }
     }
@@ -56,8 +62,14 @@ fn routes_that_lead_nowhere() {
         who.add_route(route, format!("{v4}/32"));
         who.add_route(route, format!("{v6}/128"));
         let what = format!("{route:?} on {}", who.name());
-        faults.push(Fault::new(&what, format!("http://{v4}/")));
-        faults.push(Fault::new(what, format!("http://[{v6}]/")));
+        for target in [format!("http://{v4}/"), format!("http://[{v6}]/")] {
+            let fault = Fault::new(&what, target);
+            faults.push(match route {
+                // It knows no error page for EINVAL.
+                Route::Blackhole => fault.firefox_shows_nothing(),
+                _ => fault,
+            });
+        }
     };
     for (number, route) in (101..).zip(Route::ALL) {
         add(&lab.client(), route, number);
@@ -122,6 +134,11 @@ fn services_that_treat_a_request_badly() {
             }
             // The RST can come before the browser has looked at its new socket.
             Behaviour::Reset => fault.or("chrome", Some("ERR_SOCKET_NOT_CONNECTED")),
+            // It waits for more than a greeting, for as long as this peer holds the line; a real
+            // server of SSH hangs up at the sight of HTTP.
+            Behaviour::Banner(_) => fault.silent(HANG).or("firefox", None),
+            // The page stays as far as it came, and never ends.
+            Behaviour::CloseMidBody => fault.firefox_shows_nothing(),
             _ => fault,
         });
         peers.push(Peer::start(&lab.server(), port, behaviour));
@@ -130,6 +147,8 @@ fn services_that_treat_a_request_badly() {
         &lab.server(),
         "server { listen 80; location / { proxy_pass http://10.99.2.20:8080; } }",
     );
+    let _ssh = Sshd::start(&lab.server(), 8122);
+    faults.push(Fault::new("HTTP to SSH", format!("http://{v4}:8122/")));
     faults.push(Fault::new("nginx without a backend", format!("http://{v4}/")));
     faults.push(Fault::new("a port that browsers refuse", format!("http://{v4}:6000/")));
     Panel::on(&lab.client()).agrees(&faults);
@@ -195,7 +214,9 @@ fn handshakes_that_fail() {
         // Chromium gives a handshake half a minute.
         let longer = Duration::from_secs(40);
         faults.push(match behaviour {
-            Behaviour::NeverAnswer => fault.silent(longer),
+            Behaviour::NeverAnswer => fault.silent(longer).firefox_shows_nothing(),
+            // Firefox waits for more; a real server of SSH hangs up.
+            Behaviour::Banner(_) => fault.silent(HANG).or("firefox", None),
             // A server that has the old versions takes OpenSSL's offer of them; this one says no
             // to whatever is offered.
             Behaviour::TlsAlert(70) => fault
@@ -234,5 +255,7 @@ fn handshakes_that_fail() {
     );
     let _nginx = Nginx::start(&lab.server(), &nginx);
     faults.push(Fault::new("HTTP to nginx's TLS", "http://shop.test:8091/"));
+    let _ssh = Sshd::start(&lab.server(), 8122);
+    faults.push(Fault::new("TLS to SSH", "https://shop.test:8122/"));
     Panel::trusting(&lab.client(), &ca).agrees(&faults);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use whydown_lab::{Browser, Command, Host, Output, try_until};
+use whydown_lab::{Browser, Command, ErrorPage, Firefox, Host, Output, Shown, try_until};
 
 use crate::run::client;
 
@@ -25,6 +25,8 @@ pub(super) struct Question<'a> {
     pub(super) roots: Option<&'a Path>,
     /// When a client that still waits is ended.
     pub(super) patience: Duration,
+    /// The same for Firefox.
+    pub(super) firefox_patience: Duration,
     /// The limit of clients that have one, where their own is too long for a test.
     pub(super) limit: Option<Duration>,
 }
@@ -57,6 +59,14 @@ pub(super) fn chrome(browser: &Browser, question: Question<'_>) -> Option<String
         Ok(()) => try_until(SECOND, broken_off),
         Err(error) if error == "timeout" => None,
         Err(error) => Some(error.trim_start_matches("net::").to_owned()),
+    }
+}
+
+/// The code and the heading of Firefox's error page.
+pub(super) fn firefox(firefox: &Firefox, question: Question<'_>) -> Option<String> {
+    match firefox.open(question.target, question.firefox_patience) {
+        Shown::Error(ErrorPage { id, heading }) => Some(format!("{id}: {heading}")),
+        Shown::Page | Shown::Waiting => None,
     }
 }
 

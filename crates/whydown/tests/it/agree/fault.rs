@@ -1,18 +1,23 @@
 //! One fault, asked about by everyone, and the comparison.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use whydown_lab::{Browser, Ca, Host};
+use whydown_lab::{Browser, Ca, Firefox, Host};
 
-use super::clients::{Question, Said, chrome, tools, without_time};
+use super::clients::{Question, Said, chrome, firefox, tools, without_time};
 use crate::run::{Verdict, run, whydown};
 
 /// Enough for every client that says something by itself.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The limit of clients whose own would be minutes.
 const LIMIT: Duration = Duration::from_secs(2);
+/// Faults that the clients without a window are asked about at the same time.
+const LANES: usize = 2;
+/// For how long Firefox is watched where it shows nothing.
+const NOTHING: Duration = Duration::from_secs(4);
 
 /// A fault that is in place.
 pub(super) struct Fault {
@@ -20,13 +25,15 @@ pub(super) struct Fault {
     target: String,
     patience: Duration,
     limit: Option<Duration>,
+    firefox_patience: Option<Duration>,
     also: Vec<(&'static str, Option<&'static str>)>,
 }
 
 impl Fault {
     pub(super) fn new(what: impl Into<String>, target: impl Into<String>) -> Self {
         let (what, target) = (what.into(), target.into());
-        Self { what, target, patience: PATIENCE, limit: None, also: Vec::new() }
+        let (limit, firefox_patience) = (None, None);
+        Self { what, target, patience: PATIENCE, limit, firefox_patience, also: Vec::new() }
     }
 
     /// The server says nothing: clients that have a limit get a shorter one, the others are
@@ -34,6 +41,12 @@ impl Fault {
     pub(super) fn silent(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self.limit = Some(LIMIT);
+        self
+    }
+
+    /// Firefox goes on waiting, or stays on the page before: the others end this sooner.
+    pub(super) fn firefox_shows_nothing(mut self) -> Self {
+        self.firefox_patience = Some(NOTHING);
         self
     }
 
@@ -47,31 +60,70 @@ impl Fault {
     fn allows(&self, client: &str, said: Option<&str>) -> bool {
         self.also.contains(&(client, said))
     }
+
+    fn is_page(&self) -> bool {
+        self.target.starts_with("http")
+    }
+
+    fn differences(&self, expected: &Said, real: &Said) -> Vec<String> {
+        let differs = |(client, said): (&&'static str, &Option<String>)| {
+            let wrong = expected[*client] != *said && !self.allows(client, said.as_deref());
+            wrong.then(|| {
+                let Self { what, target, .. } = self;
+                let expected = &expected[*client];
+                format!("{what} ({target}), {client}:\n  seen_as {expected:?}\n  really  {said:?}")
+            })
+        };
+        real.iter().filter_map(differs).collect()
+    }
 }
 
 /// Where faults are looked at from.
 pub(super) struct Panel {
     host: Host,
     pub(super) browser: Browser,
+    firefox: Firefox,
     roots: Option<PathBuf>,
 }
 
 impl Panel {
     pub(super) fn on(host: &Host) -> Self {
-        Self { host: host.clone(), browser: Browser::start(host), roots: None }
+        let (browser, firefox) = std::thread::scope(|scope| {
+            let firefox = scope.spawn(|| Firefox::start(host));
+            (Browser::start(host), firefox.join().unwrap())
+        });
+        Self { host: host.clone(), browser, firefox, roots: None }
     }
 
     /// Everyone trusts this authority.
     pub(super) fn trusting(host: &Host, ca: &Ca) -> Self {
         ca.trusted_by_chromium(host);
-        Self { roots: Some(ca.bundle()), ..Self::on(host) }
+        let panel = Self { roots: Some(ca.bundle()), ..Self::on(host) };
+        panel.firefox.trust(ca);
+        panel
     }
 
-    /// Shows each fault to everyone, and fails with all differences at once.
+    /// Shows each fault to everyone, and fails with all differences at once. Every client goes
+    /// through the faults at its own pace: browsers have one window each.
     #[track_caller]
     pub(super) fn agrees(&self, faults: &[Fault]) {
-        let differences: Vec<String> =
-            faults.iter().flat_map(|fault| self.compare(fault)).collect();
+        let next = AtomicUsize::new(0);
+        let differences: Vec<String> = std::thread::scope(|scope| {
+            let chrome = scope.spawn(|| self.in_a_browser(faults, |q| chrome(&self.browser, q)));
+            let firefox = scope.spawn(|| self.in_a_browser(faults, |q| firefox(&self.firefox, q)));
+            let lanes = [(); LANES].map(|()| scope.spawn(|| self.without_a_window(faults, &next)));
+            let mut all: Vec<_> = lanes.into_iter().flat_map(|lane| lane.join().unwrap()).collect();
+            all.sort_by_key(|(number, ..)| *number);
+            let windows = chrome.join().unwrap().into_iter().zip(firefox.join().unwrap());
+            let everyone = faults.iter().zip(all).zip(windows);
+            let compared = everyone.flat_map(|((fault, (_, expected, mut real)), windows)| {
+                if fault.is_page() {
+                    real.extend([("chrome", windows.0), ("firefox", windows.1)]);
+                }
+                fault.differences(&expected, &real)
+            });
+            compared.collect()
+        });
         assert!(
             differences.is_empty(),
             "{} differences in {} faults:\n{}",
@@ -81,35 +133,39 @@ impl Panel {
         );
     }
 
-    fn compare(&self, fault: &Fault) -> Vec<String> {
-        let question = Question {
+    fn in_a_browser(
+        &self,
+        faults: &[Fault],
+        look: impl Fn(Question<'_>) -> Option<String>,
+    ) -> Vec<Option<String>> {
+        // A browser opens pages only.
+        faults.iter().map(|f| f.is_page().then(|| look(self.question(f))).flatten()).collect()
+    }
+
+    /// Takes faults until there is none left: what whydown expects, and what the clients say.
+    fn without_a_window(&self, faults: &[Fault], next: &AtomicUsize) -> Vec<(usize, Said, Said)> {
+        let mut seen = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(fault) = faults.get(number) else { return seen };
+            let (expected, real) = std::thread::scope(|scope| {
+                let expected = scope.spawn(|| self.expected(fault));
+                let real = tools(self.question(fault));
+                (expected.join().unwrap(), real)
+            });
+            seen.push((number, expected, real));
+        }
+    }
+
+    fn question<'a>(&'a self, fault: &'a Fault) -> Question<'a> {
+        Question {
             host: &self.host,
             target: &fault.target,
             roots: self.roots.as_deref(),
             patience: fault.patience,
+            firefox_patience: fault.firefox_patience.unwrap_or(fault.patience),
             limit: fault.limit,
-        };
-        let is_page = fault.target.starts_with("http");
-        let (expected, real) = std::thread::scope(|scope| {
-            let expected = scope.spawn(|| self.expected(fault));
-            let tools = scope.spawn(move || tools(question));
-            // A browser opens pages only.
-            let chrome = is_page.then(|| ("chrome", chrome(&self.browser, question)));
-            let mut real = tools.join().unwrap();
-            real.extend(chrome);
-            (expected.join().unwrap(), real)
-        });
-        let differs = |(client, said): (&&'static str, &Option<String>)| {
-            let wrong = expected[*client] != *said && !fault.allows(client, said.as_deref());
-            wrong.then(|| {
-                let Fault { what, target, .. } = fault;
-                format!(
-                    "{what} ({target}), {client}:\n  seen_as {:?}\n  really  {said:?}",
-                    expected[*client]
-                )
-            })
-        };
-        real.iter().filter_map(differs).collect()
+        }
     }
 
     /// `seen_as` of whydown's verdict.
@@ -127,7 +183,10 @@ impl Panel {
         let curl = seen["curl"].as_object().map(|said| {
             format!("{} {}", said["exit"], without_time(said["message"].as_str().unwrap()))
         });
+        let firefox = seen["firefox"].as_object().map(|page| {
+            format!("{}: {}", page["id"].as_str().unwrap(), page["message"].as_str().unwrap())
+        });
         let plain = ["chrome", "nc", "node", "python"].map(|name| (name, text(&seen[name])));
-        plain.into_iter().chain([("curl", curl)]).collect()
+        plain.into_iter().chain([("curl", curl), ("firefox", firefox)]).collect()
     }
 }
