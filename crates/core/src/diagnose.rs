@@ -11,6 +11,7 @@ mod connect;
 mod dns;
 mod facts;
 mod http;
+mod inside;
 mod path;
 mod priors;
 mod service;
@@ -52,7 +53,7 @@ struct Finding {
 /// Looks at a case and says what it found, if anything.
 type Rule = fn(&Case<'_>) -> Option<Finding>;
 
-const RULES: [&[Rule]; 7] = [
+const RULES: [&[Rule]; 10] = [
     dns::RULES,
     connect::RULES,
     service::RULES,
@@ -60,6 +61,9 @@ const RULES: [&[Rule]; 7] = [
     http::RULES,
     client::RULES,
     spread::RULES,
+    inside::RULES[0],
+    inside::RULES[1],
+    inside::RULES[2],
 ];
 
 /// The verdict on `target` that the evidence supports. Never fails: without evidence the
@@ -91,6 +95,9 @@ pub fn diagnose(target: &Target, evidence: &Evidence) -> Diagnosis {
         causes,
     };
     diagnosis.summary = summary::sentence(&case, &diagnosis);
+    if let Some(told) = told_inside(&diagnosis, &findings) {
+        diagnosis.summary += &format!(" {told}.");
+    }
     diagnosis
 }
 
@@ -130,7 +137,10 @@ fn rank(case: &Case<'_>, findings: &[Finding], facts: &mut Vec<Fact>) -> Vec<Ran
             confidence: (confidence * 100.0).round() / 100.0,
             because: because(code, findings, first, facts),
             confirm: advice::confirm(code, case.target),
-            fix: advice::fix(code, case.target),
+            fix: inside::fix(case, code)
+                .into_iter()
+                .chain(advice::fix(code, case.target))
+                .collect(),
         })
         .collect()
 }
@@ -149,8 +159,22 @@ fn because(code: Cause, findings: &[Finding], first: usize, facts: &[Fact]) -> V
     ids
 }
 
+/// What the machine itself says that speaks most for the first cause.
+fn told_inside(diagnosis: &Diagnosis, findings: &[Finding]) -> Option<String> {
+    let first = diagnosis.causes.first()?.code;
+    let support = |finding: &Finding| {
+        let of_first = |(code, ratio): &(Cause, f64)| (*code == first).then_some(*ratio);
+        finding.ratios.iter().find_map(of_first).filter(|ratio| *ratio >= 1.0)
+    };
+    let told = findings.iter().filter(|finding| finding.source.starts_with(inside::INSIDE));
+    let told = told.filter_map(|finding| Some((support(finding)?, finding)));
+    told.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, finding)| finding.fact.clone())
+}
+
 fn side(case: &Case<'_>, code: Cause) -> Side {
     match code {
+        // Seen from inside, a port that has moved is the owner's to put right.
+        Cause::ServiceWrongPort if case.evidence.inside.is_some() => code.side(),
         // A port or protocol that the visitor wrote is the visitor's to correct.
         Cause::ServiceWrongPort | Cause::ServiceWrongProtocol if case.port_is_unusual() => {
             Side::Visitor

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::inside::InsideView;
 use crate::observation::{IcmpError, Observation};
 use crate::scope::Scope;
 use crate::target::Scheme;
@@ -38,6 +39,9 @@ pub struct Evidence {
     /// What other locations see; `None` when only one place has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// What the failing machine itself says, when a host agent runs there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<InsideView>,
 }
 
 /// A closer look at one failing address.

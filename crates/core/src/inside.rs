@@ -3,6 +3,7 @@
 //!
 //! A field that is empty means "not looked at" or "nothing found out", never "fine".
 
+mod foreseen;
 mod listener;
 mod machine;
 mod unit;

@@ -28,7 +28,7 @@ pub fn rise(before: OwnCounters, after: OwnCounters) -> OwnCounters {
 }
 
 /// Pairs of lines: names, then values, each beginning with the group's word.
-fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
+pub(crate) fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter(|line| line.split_ascii_whitespace().next() == Some(group));
     let names = lines.next()?;
     let values = lines.next()?;

@@ -3,15 +3,22 @@
 //! server (sockets, firewall, services, reverse proxies). Synchronous: call it through
 //! `spawn_blocking`. It only reads, and what it may not read it says so.
 
+pub mod bounded;
 pub mod counters;
 mod environment;
+mod files;
 pub mod firewall;
 pub mod inside;
+pub mod kernel_log;
+pub mod machine;
 pub mod netlink;
+pub mod passages;
 pub mod process;
 pub mod proxy;
+pub mod redact;
 pub mod resolver;
 pub mod route;
 pub mod sockets;
+mod units;
 
 pub use environment::environment;

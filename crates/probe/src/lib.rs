@@ -8,7 +8,7 @@ pub mod examine;
 mod expect;
 pub mod investigate;
 pub mod observe;
-mod redact;
+use whydown_host::redact;
 pub mod runner;
 mod socket;
 mod tap;

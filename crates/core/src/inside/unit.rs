@@ -66,6 +66,21 @@ impl Unit {
             && self.sub_state != "exited"
     }
 
+    /// How it ended, in words: `was killed by the kernel for want of memory`.
+    #[must_use]
+    pub fn ending(&self) -> String {
+        match (self.oom_killed, &self.signal, self.exit_code) {
+            (true, ..) => "was killed by the kernel for want of memory".to_owned(),
+            (false, Some(signal), _) => format!("was ended by {signal}"),
+            (false, None, Some(0)) => "ended by itself, with code 0".to_owned(),
+            (false, None, Some(code)) => format!("ended by itself, with code {code}"),
+            (false, None, None) => match self.result.as_str() {
+                "" | "success" => "was stopped".to_owned(),
+                result => format!("failed: {}", result.replace('-', " ")),
+            },
+        }
+    }
+
     /// Has it ended in a way that nobody asked for?
     #[must_use]
     pub fn has_failed(&self) -> bool {

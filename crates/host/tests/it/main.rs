@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
 
+mod inside;
 mod names;
 mod proxies;
 mod routes;

@@ -3,12 +3,17 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use whydown_core::inside::{FilterVerdict, Judgement, Listener, Owner, Queue};
+use whydown_core::diagnose::diagnose;
+use whydown_core::inside::{
+    FilterVerdict, InsideView, Judgement, Listener, Owner, Queue, Transport,
+};
+use whydown_core::target::Target;
+use whydown_host::inside::{Question, judge_all, look};
 use whydown_host::sockets::{self, Sockets, Which};
 
 use super::{print, print_json};
 use crate::cli::Ports;
-use crate::show::ports::{nobody_listens, table};
+use crate::show::ports::{nobody_listens, story, table};
 
 /// One listener, as `--json` prints it (a public contract; fields are only ever added).
 #[derive(Debug, Serialize)]
@@ -40,10 +45,9 @@ struct Word<'a> {
 
 pub(crate) async fn run(flags: Ports) -> anyhow::Result<ExitCode> {
     let Ports { port, all, json } = flags;
-    // With a port, the others are read too: what listens elsewhere may be the answer.
     let found = tokio::task::spawn_blocking(move || {
         let sockets = sockets::read(Which { port: None, everywhere: all });
-        let judgements = whydown_host::inside::judge_all(&sockets.listeners);
+        let judgements = judge_all(&sockets.listeners);
         (sockets, judgements)
     });
     let (sockets, judgements) = found.await?;
@@ -54,24 +58,49 @@ pub(crate) async fn run(flags: Ports) -> anyhow::Result<ExitCode> {
         .zip(&judgements)
         .filter(|(listener, _)| port.is_none_or(|port| listener.port == port))
         .collect();
+    let nobody = port.is_some() && rows.is_empty();
     if json {
         let entries: Vec<Entry<'_>> = rows.iter().map(|(l, j)| entry(l, j)).collect();
         print_json(&entries)?;
+    } else if let Some(port) = port {
+        let question = question(port, &sockets);
+        let view = tokio::task::spawn_blocking(move || look(&question)).await?;
+        print(&tell(&view, &sockets.listeners, &rows)?)?;
     } else {
-        print(&text(port, &sockets, &rows))?;
+        print(&(table(&rows) + &not_shown(&sockets.missing_rights)))?;
     }
-    Ok(ExitCode::from(u8::from(port.is_some() && rows.is_empty())))
+    Ok(ExitCode::from(u8::from(nobody)))
 }
 
-fn text(port: Option<u16>, sockets: &Sockets, rows: &[(&Listener, &Judgement)]) -> String {
-    let mut text = match port {
-        Some(port) if rows.is_empty() => nobody_listens(port, &sockets.listeners),
-        _ => table(rows),
+fn not_shown(rights: &[String]) -> String {
+    rights.iter().map(|right| format!("\n Not shown: {right}.\n")).collect()
+}
+
+/// TCP, unless only UDP is there.
+fn question(port: u16, sockets: &Sockets) -> Question {
+    let is_there =
+        |transport| sockets.listeners.iter().any(|l| l.port == port && l.transport == transport);
+    let udp = is_there(Transport::Udp) && !is_there(Transport::Tcp);
+    let transport = if udp { Transport::Udp } else { Transport::Tcp };
+    Question { transport, ..Question::tcp(port) }
+}
+
+/// The whole story of one port: what a stranger would meet, why, and the fix.
+fn tell(
+    view: &InsideView,
+    all: &[Listener],
+    rows: &[(&Listener, &Judgement)],
+) -> anyhow::Result<String> {
+    let host = match view.addresses.first() {
+        Some(std::net::IpAddr::V6(ip)) => format!("[{ip}]"),
+        Some(std::net::IpAddr::V4(ip)) => ip.to_string(),
+        None => "localhost".to_owned(),
     };
-    for right in &sockets.missing_rights {
-        text += &format!("\n Not shown: {right}.\n");
-    }
-    text
+    let target: Target = format!("{}://{host}:{}", view.transport, view.port).parse()?;
+    let diagnosis = diagnose(&target, &view.foreseen());
+    let mut text = if rows.is_empty() { nobody_listens(view.port, all) } else { table(rows) };
+    text += &story(view, &diagnosis);
+    Ok(text + &not_shown(&view.missing_rights))
 }
 
 fn unreadable() -> &'static str {

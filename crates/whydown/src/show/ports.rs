@@ -1,9 +1,16 @@
 //! Listeners as a table that a person reads at a glance.
 
-use owo_colors::OwoColorize as _;
-use whydown_core::inside::{FilterVerdict, Judgement, Listener, Reach, Transport};
+use std::fmt::Write as _;
 
-use super::{cut, heading, printable};
+use owo_colors::OwoColorize as _;
+use whydown_core::diagnosis::Diagnosis;
+use whydown_core::inside::{
+    FilterVerdict, InsideView, Judgement, Listener, Passage, Reach, Transport, Unit,
+};
+use whydown_core::observation::State;
+
+use super::diagnosis::{Options, instructions};
+use super::{WIDTH, cut, heading, printable, wrap};
 use crate::command::ports::reachable;
 
 /// The widest that a column of free text gets.
@@ -86,8 +93,7 @@ pub(crate) fn nobody_listens(port: u16, listeners: &[Listener]) -> String {
     let mut named: Vec<(u16, String)> = listeners
         .iter()
         .filter(|listener| listener.transport == Transport::Tcp)
-        .map(|listener| (listener.port.abs_diff(port), listener))
-        .map(|(_, listener)| (listener.port, listener.holder()))
+        .map(|listener| (listener.port, listener.holder()))
         .collect();
     named.dedup();
     if named.is_empty() {
@@ -99,7 +105,84 @@ pub(crate) fn nobody_listens(port: u16, listeners: &[Listener]) -> String {
         .take(NAMED_MAX)
         .map(|(port, holder)| format!("{} on {port}", printable(holder)))
         .collect();
-    text += &format!(" What listens: {}", list.join(", "));
-    text += &if more > 0 { format!(", and {more} more.\n") } else { ".\n".to_owned() };
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let sentence = format!("What listens: {}{more}.", list.join(", "));
+    let _ = writeln!(text, " {}", wrap(&sentence, WIDTH - 2, 1));
     text
+}
+
+/// Why strangers can or can't use the port, what runs behind it, and the fix.
+pub(crate) fn story(view: &InsideView, diagnosis: &Diagnosis) -> String {
+    let mut out = String::new();
+    let verdict = match diagnosis.state {
+        State::Up => format!("Strangers can connect to port {}.", view.port),
+        _ => printable(&diagnosis.summary),
+    };
+    let _ = writeln!(out, "\n {}", wrap(&verdict, WIDTH - 2, 1).bold());
+    facts(&mut out, diagnosis);
+    for unit in view.units.iter().filter(|unit| !unit.state.is_empty()) {
+        describe(&mut out, unit);
+    }
+    passages(&mut out, &view.passages);
+    if let Some(cause) = diagnosis.causes.first().filter(|_| diagnosis.state != State::Up) {
+        instructions(&mut out, "To fix it", &cause.fix, Options::default());
+    }
+    out
+}
+
+/// What the rules found inside.
+fn facts(out: &mut String, diagnosis: &Diagnosis) {
+    let inside = diagnosis.evidence.iter().filter(|fact| fact.source.starts_with("inside"));
+    let mut inside = inside.peekable();
+    if inside.peek().is_some() {
+        out.push_str(&heading("Why"));
+    }
+    for fact in inside {
+        let _ = writeln!(out, "   {}", wrap(&printable(&fact.fact), WIDTH - 4, 3));
+    }
+}
+
+fn describe(out: &mut String, unit: &Unit) {
+    let supervisor = unit.supervisor.as_deref().map_or(String::new(), |by| format!(" ({by})"));
+    out.push_str(&heading(&format!("{}{supervisor}", printable(&unit.name))));
+    let sub_state = if unit.sub_state.is_empty() { "" } else { &unit.sub_state };
+    let mut state = format!("{} {sub_state}", unit.state);
+    if let Some(at) = unit.stopped_at.filter(|_| !unit.is_running()) {
+        state += &format!(", {} at {at:.0}", unit.ending());
+    } else if let Some(at) = unit.started_at {
+        state += &format!(", started at {at:.0}");
+    }
+    if unit.restarts > 0 {
+        state += &format!(", started again {} times", unit.restarts);
+    }
+    if let Some(source) = &unit.bond_source {
+        state += &format!("; {}", printable(source));
+    }
+    let _ = writeln!(out, "   {}", wrap(&state, WIDTH - 4, 3));
+    for change in &unit.changes {
+        let _ = writeln!(out, "   {:.0}  {}", change.at, printable(&change.what));
+    }
+    for line in &unit.log {
+        let _ = writeln!(out, "   {}", cut(&printable(&line.text), WIDTH - 4).dimmed());
+    }
+}
+
+fn passages(out: &mut String, passages: &[Passage]) {
+    if passages.iter().all(|passage| passage.upstreams.is_empty()) {
+        return;
+    }
+    out.push_str(&heading("Passed on to"));
+    for passage in passages {
+        for upstream in &passage.upstreams {
+            let word = match (&upstream.detail, upstream.tried) {
+                (Some(detail), _) => format!("✗ {}", printable(detail)).red().to_string(),
+                (None, true) => "● answers".green().to_string(),
+                (None, false) => "not tried".to_owned(),
+            };
+            let holder = upstream.holder.as_deref().unwrap_or("");
+            let address = printable(&upstream.address);
+            let _ = writeln!(out, "   {address:<24} {word}  {}", printable(holder).dimmed());
+        }
+        let _ = writeln!(out, "   {}", printable(&passage.source).dimmed());
+    }
 }

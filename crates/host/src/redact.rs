@@ -30,7 +30,7 @@ static LONG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[\w+/=-]{32
 
 /// Masks what looks like a password, token, cookie or mail address.
 #[must_use]
-pub(crate) fn mask(text: &str) -> String {
+pub fn mask(text: &str) -> String {
     let mut text = text.to_owned();
     let rules = [(&NAMED, "${1}***"), (&SCHEME, "${1} ***"), (&URL, "://***@"), (&MAIL, MASK)];
     for (rule, with) in rules {
@@ -50,7 +50,7 @@ pub(crate) fn mask(text: &str) -> String {
 
 /// Control characters become blanks (runs of them one), and the end is cut off.
 #[must_use]
-pub(crate) fn printable(text: &str, max_chars: usize) -> String {
+pub fn printable(text: &str, max_chars: usize) -> String {
     let mut out = String::new();
     let mut count = 0;
     for c in text.chars() {
@@ -76,14 +76,14 @@ fn is_invisible(c: char) -> bool {
 
 /// The first bytes that a service said, as text to keep.
 #[must_use]
-pub(crate) fn banner(bytes: &[u8]) -> String {
+pub fn banner(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(BANNER_MAX_BYTES)];
     cut(&mask(&printable(&String::from_utf8_lossy(start), BANNER_MAX_BYTES)))
 }
 
 /// The beginning of a page's visible text.
 #[must_use]
-pub(crate) fn excerpt(body: &[u8]) -> String {
+pub fn excerpt(body: &[u8]) -> String {
     /// Bytes of the page looked at; visible text rarely begins later.
     const LOOKED_AT_BYTES: usize = 8_192;
     let text = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT_BYTES)]);
@@ -129,7 +129,7 @@ fn cut(text: &str) -> String {
 
 /// A URL whose query may hold a token: the query is masked.
 #[must_use]
-pub(crate) fn url(text: &str) -> String {
+pub fn url(text: &str) -> String {
     /// Characters of a URL kept.
     const URL_MAX_CHARS: usize = 500;
     let text = printable(text, URL_MAX_CHARS);
