@@ -28,7 +28,8 @@ fn a_dead_upstream_behind_nginx_is_found_in_its_configuration_and_tried() {
     let nginx = Nginx::start(
         &host,
         "upstream app { server 127.0.0.1:9001; }\n\
-         server { listen 80; listen [::]:80; server_name shop.test; location / { proxy_pass http://app; } }",
+         server { listen 80; listen [::]:80; server_name shop.test;\n\
+         location / { proxy_pass http://app; } }",
     );
     let seen = view(&host, 80);
     let passage = seen.passages.first().unwrap_or_else(|| panic!("no passage in {seen:#?}"));
