@@ -118,8 +118,11 @@ pub struct Incident {
     /// It comes and goes.
     #[serde(default)]
     pub flapping: bool,
-    /// Told so many times; part of each notice's dedup key.
+    /// Opened, changed and ended so many times.
     pub sequence: u32,
+    /// Times it was fine for a moment while it was flapping.
+    #[serde(default)]
+    pub flaps: u32,
     /// When something was told last.
     pub told_at: Timestamp,
     /// The verdict in force.
@@ -174,8 +177,14 @@ pub enum MomentKind {
     Flapping,
     /// A fine check during the incident.
     Fine,
+    /// Nobody is told for now, or the reason for that is over.
+    Quiet,
+    /// More people are told, as nobody took it.
+    Escalated,
     /// Somebody took it.
     Acknowledged,
+    /// Somebody wrote something down.
+    Comment,
     /// It ended.
     Resolved,
 }
@@ -196,6 +205,13 @@ pub enum Input {
     Acknowledge {
         /// Who.
         by: String,
+    },
+    /// Somebody writes something down.
+    Comment {
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
     },
     /// The monitor is no longer checked; why, for the time line.
     Retire {
@@ -241,7 +257,13 @@ impl Incident {
         Duration::try_from(end.duration_since(self.started_at)).unwrap_or_default()
     }
 
-    fn note(&mut self, at: Timestamp, kind: MomentKind, text: impl Into<String>) {
+    /// Writes down what somebody says.
+    pub fn comment(&mut self, by: &str, text: &str, now: Timestamp) {
+        self.note(now, MomentKind::Comment, format!("{by}: {text}"));
+    }
+
+    /// Adds to the time line.
+    pub fn note(&mut self, at: Timestamp, kind: MomentKind, text: impl Into<String>) {
         if self.timeline.len() >= TIMELINE_MAX {
             self.timeline.remove(TIMELINE_MAX / 2);
         }
@@ -291,6 +313,7 @@ pub fn step(
             settle(policy, monitor, &mut next, location, diagnosis, now)
         }
         Input::Acknowledge { by } => acknowledge(&mut next, by, now),
+        Input::Comment { by, text } => comment(&mut next, by, text, now),
         Input::Retire { reason } => retire(&mut next, reason, now),
     };
     (next, effects)
@@ -410,6 +433,7 @@ fn open(
         ended_by: None,
         flapping,
         sequence: 1,
+        flaps: 0,
         told_at: now,
         diagnosis: diagnosis.clone(),
         timeline: Vec::new(),
@@ -474,6 +498,10 @@ fn recover(
         .unwrap_or(place.streak_since);
     let calm_at = fine_since.checked_add(policy.calm).unwrap_or(Timestamp::MAX);
     if incident.flapping && now < calm_at {
+        if place.streak == policy.recover.saturating_add(1) {
+            incident.flaps = incident.flaps.saturating_add(1);
+            incident.note(fine_since, MomentKind::Fine, "fine for a moment");
+        }
         standing.incident = Some(incident);
         return Vec::new();
     }
@@ -510,6 +538,12 @@ fn acknowledge(standing: &mut Standing, by: &str, now: Timestamp) -> Vec<Effect>
     incident.acknowledged = Some(Acknowledgement { at: now, by: by.to_owned() });
     incident.note(now, MomentKind::Acknowledged, format!("acknowledged by {by}"));
     vec![Effect::Acknowledged(Box::new(incident.clone()))]
+}
+
+fn comment(standing: &mut Standing, by: &str, text: &str, now: Timestamp) -> Vec<Effect> {
+    let Some(incident) = &mut standing.incident else { return Vec::new() };
+    incident.comment(by, text, now);
+    vec![Effect::Noted(Box::new(incident.clone()))]
 }
 
 fn retire(standing: &mut Standing, reason: &str, now: Timestamp) -> Vec<Effect> {

@@ -5,6 +5,7 @@
 //! except parsing.
 
 pub mod advice;
+pub mod alerting;
 pub mod cause;
 pub mod client;
 pub mod diagnose;

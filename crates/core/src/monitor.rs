@@ -52,9 +52,48 @@ pub struct Monitor {
     /// Names of the channels to tell.
     #[serde(default)]
     pub notify: Vec<String>,
+    /// Words by which policies, maintenance windows and silences find it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// How bad it is when it fails.
+    #[serde(default)]
+    pub severity: Severity,
+    /// Monitors without which it can't work: while one of them is down, only that one is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
     /// Not checked for now.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// How bad a monitor's failure is, for policies.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// To be looked at during the day.
+    Warning,
+    /// Somebody has to come now.
+    #[default]
+    Critical,
+}
+
+impl Severity {
+    /// All, mildest first.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
+    /// The word used in configuration and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 impl Monitor {
@@ -70,6 +109,9 @@ impl Monitor {
             request: Request::default(),
             expect: Expect::default(),
             notify: Vec::new(),
+            tags: Vec::new(),
+            severity: Severity::default(),
+            depends_on: Vec::new(),
             paused: false,
         }
     }

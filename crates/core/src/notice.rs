@@ -5,12 +5,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::Diagnosis;
-use crate::incident::{Effect, Incident, Phase, rounded};
-use crate::monitor::Monitor;
+use crate::failure::Failure;
+use crate::incident::{Incident, Phase, rounded};
+use crate::observation::State;
 use crate::units::{ms, show};
 
 /// The schema of [`NoticeBody`].
 pub const SCHEMA: &str = "whydown.notice/1";
+/// Most incidents that one message lists.
+pub const LISTED_MAX: usize = 20;
 
 /// One message about an incident to one channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,8 +37,70 @@ pub struct NoticeBody {
     pub incident: IncidentBrief,
     /// The monitor, without request secrets.
     pub monitor: MonitorBrief,
-    /// The verdict.
+    /// The verdict; of a group, that of its first member with a summary of all.
     pub diagnosis: Diagnosis,
+    /// What is to be said besides: why it comes now, what was held back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Several incidents in one message: a storm, or a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+}
+
+/// Several incidents in one message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// All of it in one line: `4,997 monitors of h1.example.com are down`.
+    pub title: String,
+    /// Incidents in it so far.
+    pub count: usize,
+    /// Those of them that have not ended.
+    pub open: usize,
+    /// The first of those that came in or ended since the last message, at most [`LISTED_MAX`].
+    pub listed: Vec<Member>,
+}
+
+/// One incident of a [`Group`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub incident: String,
+    /// The monitor's name.
+    pub monitor: String,
+    /// What the monitor was or is.
+    pub state: State,
+    /// What fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Start of the first failing check.
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+}
+
+impl Member {
+    /// What a list says of an incident.
+    #[must_use]
+    pub fn of(incident: &Incident) -> Self {
+        Self {
+            incident: incident.id.clone(),
+            monitor: incident.monitor.clone(),
+            state: incident.diagnosis.state,
+            failure: incident.diagnosis.failure,
+            started_at: incident.started_at,
+            resolved_at: incident.resolved_at,
+        }
+    }
+
+    fn line(&self) -> String {
+        let failure = self.failure.map_or("failing", |failure| failure.code());
+        let since = second(self.started_at);
+        match self.resolved_at {
+            Some(at) => format!("{}: {failure} from {since} to {}", self.monitor, second(at)),
+            None => format!("{}: {failure} since {since}", self.monitor),
+        }
+    }
 }
 
 /// What happened to an incident.
@@ -47,9 +112,18 @@ pub enum NoticeEvent {
     /// Its verdict changed.
     #[serde(rename = "incident.updated")]
     Updated,
+    /// It goes on and nobody has taken it: said again.
+    #[serde(rename = "incident.reminded")]
+    Reminded,
     /// It ended.
     #[serde(rename = "incident.resolved")]
     Resolved,
+    /// What was collected for an hour or a day.
+    #[serde(rename = "digest")]
+    Digest,
+    /// Another channel could not be reached.
+    #[serde(rename = "undelivered")]
+    Undelivered,
     /// Nothing: somebody tries the channel out.
     #[serde(rename = "test")]
     Test,
@@ -62,7 +136,10 @@ impl NoticeEvent {
         match self {
             Self::Opened => "incident.opened",
             Self::Updated => "incident.updated",
+            Self::Reminded => "incident.reminded",
             Self::Resolved => "incident.resolved",
+            Self::Digest => "digest",
+            Self::Undelivered => "undelivered",
             Self::Test => "test",
         }
     }
@@ -104,39 +181,26 @@ pub struct MonitorBrief {
     pub target: String,
 }
 
-/// The messages that an effect asks for: one per channel of the monitor. `base_url` is the
-/// address of the server's pages.
+/// What is said of an incident. `base_url` is the address of the server's pages.
 #[must_use]
-pub fn notices(
-    monitor: &Monitor,
-    effect: &Effect,
+pub fn body(
+    event: NoticeEvent,
+    incident: &Incident,
     base_url: Option<&str>,
     now: Timestamp,
-) -> Vec<Notice> {
-    let (event, incident) = match effect {
-        Effect::Opened(incident) => (NoticeEvent::Opened, incident),
-        Effect::Updated(incident) => (NoticeEvent::Updated, incident),
-        Effect::Resolved(incident) => (NoticeEvent::Resolved, incident),
-        Effect::Acknowledged(_) | Effect::Noted(_) => return Vec::new(),
-    };
-    let body = NoticeBody {
+) -> NoticeBody {
+    NoticeBody {
         schema: SCHEMA.to_owned(),
         event,
         incident: brief(incident, base_url, now),
-        monitor: MonitorBrief { name: monitor.name.clone(), target: monitor.target.to_string() },
+        monitor: MonitorBrief {
+            name: incident.monitor.clone(),
+            target: incident.diagnosis.target.url.clone(),
+        },
         diagnosis: incident.diagnosis.clone(),
-    };
-    let mut channels = monitor.notify.clone();
-    channels.sort_unstable();
-    channels.dedup();
-    channels
-        .into_iter()
-        .map(|channel| Notice {
-            key: format!("{}.{}.{channel}", incident.id, incident.sequence),
-            channel,
-            body: body.clone(),
-        })
-        .collect()
+        notes: Vec::new(),
+        group: None,
+    }
 }
 
 fn brief(incident: &Incident, base_url: Option<&str>, now: Timestamp) -> IncidentBrief {
@@ -158,6 +222,9 @@ impl NoticeBody {
     /// One line: a mail's subject, a chat message's first line.
     #[must_use]
     pub fn subject(&self) -> String {
+        if let Some(group) = &self.group {
+            return group.title.clone();
+        }
         let name = &self.monitor.name;
         let state = self.diagnosis.state.name();
         match self.event {
@@ -170,10 +237,17 @@ impl NoticeBody {
                 let failure = self.diagnosis.failure.map_or("failing", |failure| failure.code());
                 format!("{name} is still {state}: now {failure}")
             }
+            NoticeEvent::Reminded => {
+                let failure = self.diagnosis.failure.map_or("failing", |failure| failure.code());
+                format!("{name} is still {state} after {}: {failure}", self.lasted())
+            }
             NoticeEvent::Resolved => match &self.incident.ended_by {
                 Some(reason) => format!("{name}: incident closed, {reason}"),
                 None => format!("{name} is up again after {}", self.lasted()),
             },
+            NoticeEvent::Digest | NoticeEvent::Undelivered => {
+                format!("{name}: {}", self.diagnosis.summary)
+            }
             NoticeEvent::Test => format!("{name}: test message"),
         }
     }
@@ -190,6 +264,23 @@ impl NoticeBody {
         let mut lines = vec![self.diagnosis.summary.clone(), String::new()];
         if self.event == NoticeEvent::Test {
             return lines.join("\n");
+        }
+        if !self.notes.is_empty() {
+            lines.extend(self.notes.iter().cloned());
+            lines.push(String::new());
+        }
+        if let Some(group) = &self.group {
+            lines.extend(group.listed.iter().map(|member| format!("  {}", member.line())));
+            let more = group.count.saturating_sub(group.listed.len());
+            if more > 0 {
+                lines.push(format!("  … and {more} more"));
+            }
+            lines.extend(self.incident.url.iter().flat_map(|url| [String::new(), url.clone()]));
+            return lines.join("\n") + "\n";
+        }
+        if self.event == NoticeEvent::Undelivered {
+            lines.extend(self.incident.url.clone());
+            return lines.join("\n") + "\n";
         }
         lines.push(format!("Target    {}", self.monitor.target));
         lines.push(format!("Since     {}", second(self.incident.started_at)));

@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use whydown_core::alerting::rules::{Select, Silence};
 use whydown_core::diagnosis::Diagnosis;
 use whydown_core::incident::{Incident, Standing};
 use whydown_core::monitor::Monitor;
 use whydown_core::observation::Observation;
 use whydown_core::target::Target;
+use whydown_core::units::show;
 
 use crate::board::Board;
 pub use crate::board::Sample;
 use crate::channel::Channel;
+use crate::clock::Clock;
 use crate::config::{Config, Problem};
 use crate::engine::{Edit, Event};
 pub use crate::health::Health;
@@ -23,6 +27,12 @@ use crate::probing::Prober;
 use crate::roster::Roster;
 pub use crate::roster::{ChannelEntry, Entry, Origin};
 use crate::store::{Store, StoreError};
+
+/// Characters of a comment.
+const COMMENT_MAX: usize = 4_000;
+/// The shortest and the longest silence.
+const SILENCE_MIN: Duration = Duration::from_mins(1);
+const SILENCE_MAX: Duration = Duration::from_hours(24 * 30);
 
 /// The running server as pages and API see it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,6 +45,7 @@ struct Inner {
     events: mpsc::Sender<Event>,
     prober: Prober,
     notifier: Notifier,
+    clock: Clock,
 }
 
 /// What the engine publishes.
@@ -122,6 +133,10 @@ pub enum EditError {
 }
 
 impl EditError {
+    fn invalid(key: &str, message: String) -> Self {
+        Self::Invalid(vec![Problem { key: key.to_owned(), message, hint: None, place: None }])
+    }
+
     pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
         Self::NotFound { what, name: name.to_owned() }
     }
@@ -152,8 +167,9 @@ impl App {
         events: mpsc::Sender<Event>,
         prober: Prober,
         notifier: Notifier,
+        clock: Clock,
     ) -> Self {
-        Self(Arc::new(Inner { store, seen, events, prober, notifier }))
+        Self(Arc::new(Inner { store, seen, events, prober, notifier, clock }))
     }
 
     /// The store.
@@ -290,6 +306,75 @@ impl App {
         self.ask(|reply| Event::Acknowledge { incident, by, reply }).await
     }
 
+    /// Writes a comment into an incident's time line.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid`, `Unavailable`.
+    pub async fn comment(
+        &self,
+        incident: &str,
+        by: &str,
+        text: &str,
+    ) -> Result<Incident, EditError> {
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > COMMENT_MAX {
+            let message = format!("a comment has 1 to {COMMENT_MAX} characters");
+            return Err(EditError::invalid("text", message));
+        }
+        let (incident, by, text) = (incident.to_owned(), by.to_owned(), text.to_owned());
+        self.ask(|reply| Event::Comment { incident, by, text, reply }).await
+    }
+
+    /// Silences in force or to come.
+    #[must_use]
+    pub fn silences(&self) -> Arc<Vec<Silence>> {
+        Arc::clone(&self.roster().silences)
+    }
+
+    /// Tells nobody of some monitors for a while; the silence as it was made.
+    ///
+    /// # Errors
+    /// `Invalid`, `Unavailable`.
+    pub async fn silence(
+        &self,
+        select: Select,
+        lasts: Duration,
+        by: &str,
+        comment: &str,
+    ) -> Result<Silence, EditError> {
+        if !(SILENCE_MIN..=SILENCE_MAX).contains(&lasts) {
+            let (min, max) = (show(SILENCE_MIN), show(SILENCE_MAX));
+            let message = format!("{} is not between {min} and {max}", show(lasts));
+            return Err(EditError::invalid("for", message));
+        }
+        if comment.chars().count() > COMMENT_MAX {
+            let message = format!("a comment has at most {COMMENT_MAX} characters");
+            return Err(EditError::invalid("comment", message));
+        }
+        let from = self.0.clock.now();
+        let random = getrandom::u64().map_err(|error| EditError::Unavailable(error.to_string()))?;
+        let silence = Silence {
+            id: format!("{random:016x}"),
+            by: by.to_owned(),
+            comment: comment.trim().to_owned(),
+            select,
+            from,
+            until: from.checked_add(lasts).unwrap_or(Timestamp::MAX),
+        };
+        let made = Box::new(silence.clone());
+        self.ask(|reply| Event::Silence { silence: made, reply }).await?;
+        Ok(silence)
+    }
+
+    /// Ends a silence before its time.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`.
+    pub async fn end_silence(&self, id: &str) -> Result<(), EditError> {
+        let id = id.to_owned();
+        self.ask(|reply| Event::EndSilence { id, reply }).await
+    }
+
     /// Checks a target now, looks around when it fails, and judges.
     pub async fn diagnose(&self, target: &Target) -> Diagnosis {
         self.0.prober.diagnose(target).await
@@ -314,7 +399,10 @@ impl App {
     }
 
     fn check(&self, monitor: &Monitor) -> Result<(), EditError> {
-        let problems = crate::config::check(monitor, &self.roster().channel_names());
+        let roster = self.roster();
+        let mut problems = crate::config::check(monitor, &roster.channel_names());
+        let others = roster.entries.iter().map(|entry| &entry.monitor);
+        crate::config::check_dependencies(monitor, others, &mut problems);
         if problems.is_empty() { Ok(()) } else { Err(EditError::Invalid(problems)) }
     }
 

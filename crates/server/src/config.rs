@@ -1,9 +1,12 @@
 //! Configuration: `whydown.yaml` → checked types. Nothing downstream validates again, and every
 //! mistake in a file is reported in one go, with line, column, value and what would be valid.
 
+mod calendar;
 mod channels;
+mod dependencies;
 mod monitors;
 mod node;
+mod policies;
 mod read;
 mod schema;
 mod show;
@@ -16,10 +19,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use whydown_core::alerting::rules::{Grouping, Rules};
 use whydown_core::monitor::Monitor;
 
 use crate::channel::Channel;
 pub use crate::store::Kept as Retention;
+pub(crate) use dependencies::check_one as check_dependencies;
 use node::{Node, Value};
 use read::{Fields, Problems, refuse};
 
@@ -49,6 +54,8 @@ pub struct Config {
     pub monitors: Vec<Monitor>,
     /// Channels of the file.
     pub channels: Vec<Channel>,
+    /// Who is told when.
+    pub rules: Rules,
 }
 
 impl Default for Config {
@@ -64,6 +71,7 @@ impl Default for Config {
             },
             monitors: Vec::new(),
             channels: Vec::new(),
+            rules: Rules { grouping: Some(Grouping::default()), ..Rules::default() },
         }
     }
 }
@@ -198,13 +206,62 @@ fn file(node: &Node, problems: &mut Problems) -> Config {
     let names = fields.get("channels").map(written_names).unwrap_or_default();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     if let Some(node) = fields.get("monitors") {
+        // Where there are policies, they say who is told.
+        let told: &[&str] = if fields.get("policies").is_some() { &[] } else { &names };
         let read = |node: &Node, path: &str, problems: &mut Problems| {
-            monitors::read(node, path, &names, problems)
+            monitors::read(node, path, (&names, told), problems)
         };
         config.monitors = list(node, "monitors", problems, read);
+        let known = written_names(node);
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        dependencies::check(node, &config.monitors, &known, problems);
     }
+    rules(&mut fields, &names, &mut config.rules, problems);
     fields.close(&[], problems);
     config
+}
+
+/// Everything that says who is told when.
+fn rules(fields: &mut Fields<'_>, channels: &[&str], rules: &mut Rules, problems: &mut Problems) {
+    let names = |node: Option<&Node>| node.map(written_names).unwrap_or_default();
+    let people = names(fields.get("people"));
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let on_call = names(fields.get("on_call"));
+    let on_call: Vec<&str> = on_call.iter().map(String::as_str).collect();
+    if let Some(node) = fields.get("people") {
+        let read = |node: &Node, path: &str, problems: &mut Problems| {
+            policies::person(node, path, channels, problems)
+        };
+        rules.people = list(node, "people", problems, read).into_iter().collect();
+    }
+    if let Some(node) = fields.get("on_call") {
+        let read = |node: &Node, path: &str, problems: &mut Problems| {
+            calendar::on_call(node, path, &people, problems)
+        };
+        rules.on_call = list(node, "on_call", problems, read);
+        at_most("on_call", node, rules.on_call.len(), calendar::ON_CALL_MAX, problems);
+    }
+    if let Some(node) = fields.get("policies") {
+        let known = policies::Known { channels, people: &people, on_call: &on_call };
+        let read = |node: &Node, path: &str, problems: &mut Problems| {
+            policies::read(node, path, &known, problems)
+        };
+        rules.policies = list(node, "policies", problems, read);
+        at_most("policies", node, rules.policies.len(), policies::POLICIES_MAX, problems);
+    }
+    if let Some(node) = fields.get("maintenance") {
+        rules.maintenance = list(node, "maintenance", problems, calendar::window);
+        at_most("maintenance", node, rules.maintenance.len(), calendar::WINDOWS_MAX, problems);
+    }
+    if let Some(node) = fields.get("grouping") {
+        rules.grouping = policies::grouping(node, problems);
+    }
+}
+
+fn at_most(key: &str, node: &Node, count: usize, max: usize, problems: &mut Problems) {
+    if count > max {
+        problems.add(key, node.place, format!("{count} entries; at most {max}"));
+    }
 }
 
 /// Reads a list of named things; a name that was there before is a problem.
@@ -287,7 +344,7 @@ fn retention(node: &Node, retention: &mut Retention, problems: &mut Problems) {
 /// Every mistake at once; `place` is `None`.
 pub fn monitor(value: &serde_json::Value, channels: &[&str]) -> Result<Monitor, Vec<Problem>> {
     let mut problems = Problems::default();
-    let monitor = monitors::read(&value.into(), "", channels, &mut problems);
+    let monitor = monitors::read(&value.into(), "", (channels, channels), &mut problems);
     monitor.filter(|_| problems.0.is_empty()).ok_or(problems.0)
 }
 

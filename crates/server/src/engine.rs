@@ -2,6 +2,7 @@
 //! transaction of observations, standings, incidents and outbox rows. Only after the commit do
 //! pages and outbox hear of it. It never waits for a delivery and never talks to the network.
 
+mod alerting;
 mod draft;
 mod edit;
 
@@ -12,12 +13,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use whydown_core::alerting::Alerting;
+use whydown_core::alerting::rules::Silence;
 use whydown_core::diagnose::diagnose;
 use whydown_core::diagnosis::Diagnosis;
 use whydown_core::evidence::Evidence;
-use whydown_core::incident::{Effect, Incident, Input, Phase, Policy, Standing, step};
+use whydown_core::incident::{Incident, Input, Policy, Standing, step};
 use whydown_core::monitor::Monitor;
-use whydown_core::notice::notices;
 use whydown_core::observation::State;
 use whydown_core::scope::{Location, correlate};
 use whydown_core::target::Target;
@@ -57,6 +59,31 @@ pub(crate) enum Event {
         /// The incident afterwards.
         reply: oneshot::Sender<Result<Incident, EditError>>,
     },
+    /// Somebody writes something down.
+    Comment {
+        /// The incident's id.
+        incident: String,
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
+        /// The incident afterwards.
+        reply: oneshot::Sender<Result<Incident, EditError>>,
+    },
+    /// Nobody wants to hear of some monitors for a while.
+    Silence {
+        /// Which, and how long.
+        silence: Box<Silence>,
+        /// How it went.
+        reply: oneshot::Sender<Result<(), EditError>>,
+    },
+    /// A silence ends before its time.
+    EndSilence {
+        /// Its id.
+        id: String,
+        /// How it went.
+        reply: oneshot::Sender<Result<(), EditError>>,
+    },
     /// A monitor or channel is made, changed or removed.
     Edit {
         /// What.
@@ -87,6 +114,7 @@ pub(crate) struct Engine {
     shared: Shared,
     stored: Stored,
     standings: HashMap<String, Standing>,
+    alerting: Alerting,
     draft: Draft,
     /// Nothing is written before; `None` while writing works.
     retry_at: Option<Instant>,
@@ -102,10 +130,11 @@ impl Engine {
     /// Loads what is remembered, and ends incidents of monitors that are gone.
     pub(crate) async fn load(shared: Shared, config: Config) -> Result<Self, StoreError> {
         let standings = shared.store.standings().await?;
-        let stored = edit::load(&shared.store).await?;
+        let alerting = alerting::load(&shared.store).await?;
+        let stored = edit::load(&shared.store, shared.clock.now()).await?;
         let roster = Arc::new(Roster::new(Arc::new(config), &stored));
         let mut engine =
-            Self { shared, stored, standings, draft: Draft::default(), retry_at: None };
+            Self { shared, stored, standings, alerting, draft: Draft::default(), retry_at: None };
         engine.publish(roster);
         engine.warm().await?;
         let now = engine.shared.clock.now();
@@ -116,10 +145,11 @@ impl Engine {
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
-            let monitor = engine.monitor_of(&name).await?;
+            let monitor = engine.monitor_of(&name);
             let reason = if engine.roster().entry(&name).is_some() { "paused" } else { "removed" };
             engine.retire(&monitor, reason, now);
         }
+        engine.reconsider(now);
         Ok(engine)
     }
 
@@ -127,7 +157,7 @@ impl Engine {
     pub(crate) async fn run(mut self, mut inbox: Inbox, mut stop: Stop) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
-            let wake = self.wake_at();
+            let wake = self.wake_at().into_iter().chain(self.alert_at()).min();
             let sleep = async {
                 match wake {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -145,6 +175,9 @@ impl Engine {
                     self.reports(batch.drain(..));
                 }
                 () = sleep => {}
+            }
+            if self.alert_due() {
+                self.tell(self.shared.clock.now());
             }
             if self.wake_at().is_some_and(|at| at <= Instant::now()) {
                 self.write().await;
@@ -166,6 +199,18 @@ impl Engine {
             Event::Acknowledge { incident, by, reply } => {
                 let result = self.acknowledge(&incident, &by).await;
                 // Whoever asked may have gone; the incident is taken all the same.
+                let _ = reply.send(result);
+            }
+            Event::Comment { incident, by, text, reply } => {
+                let result = self.comment(&incident, &by, &text).await;
+                let _ = reply.send(result);
+            }
+            Event::Silence { silence, reply } => {
+                let result = self.silence(*silence).await;
+                let _ = reply.send(result);
+            }
+            Event::EndSilence { id, reply } => {
+                let result = self.end_silence(&id).await;
                 let _ = reply.send(result);
             }
             Event::Edit { edit, reply } => {
@@ -192,6 +237,7 @@ impl Engine {
         for report in batch {
             self.report(report, now);
         }
+        self.tell(now);
     }
 
     fn report(&mut self, report: Report, now: Timestamp) {
@@ -243,22 +289,16 @@ impl Engine {
         evidence.scope = Some(correlate(&seen));
     }
 
-    /// One step of the state machine, with everything that follows from it.
-    fn advance(&mut self, monitor: &Monitor, input: &Input, now: Timestamp) {
+    /// One step of the state machine, with everything that follows from it. `false`: nothing
+    /// does.
+    fn advance(&mut self, monitor: &Monitor, input: &Input, now: Timestamp) -> bool {
         let standing = self.standings.entry(monitor.name.clone()).or_default();
         let policy = Policy::confirming(monitor.confirm);
         let (next, effects) = step(&policy, &monitor.name, standing, input, now);
         self.draft.stand(&policy, &monitor.name, standing, &next);
         *standing = next;
-        self.follow(monitor, &effects, now);
-    }
-
-    fn follow(&mut self, monitor: &Monitor, effects: &[Effect], now: Timestamp) {
-        let roster = self.roster();
-        let base_url = roster.config.base_url.as_deref();
-        for effect in effects {
-            self.draft.tell(effect.incident(), notices(monitor, effect, base_url, now), now);
-        }
+        self.follow(&monitor.name, &effects, now);
+        !effects.is_empty()
     }
 
     fn retire(&mut self, monitor: &Monitor, reason: &str, now: Timestamp) {
@@ -266,56 +306,15 @@ impl Engine {
         self.advance(monitor, &input, now);
     }
 
-    /// A monitor for the last words on it, also when it is defined no more: then the channels
-    /// that heard of its incident hear of its end.
-    async fn monitor_of(&self, name: &str) -> Result<Monitor, StoreError> {
+    /// A monitor for the last words on it, also when it is defined no more.
+    fn monitor_of(&self, name: &str) -> Monitor {
         if let Some(entry) = self.roster().entry(name) {
-            return Ok(entry.monitor.clone());
+            return entry.monitor.clone();
         }
         let incident = self.standings.get(name).and_then(|standing| standing.incident.as_ref());
         let url = incident.map(|incident| incident.diagnosis.target.url.as_str());
         let target = url.and_then(|url| url.parse().ok()).unwrap_or_else(unknown_target);
-        let mut monitor = Monitor::new(name, target);
-        if let Some(incident) = incident {
-            let told = self.shared.store.notices_of(&incident.id).await?;
-            monitor.notify = told.into_iter().map(|delivery| delivery.channel).collect();
-        }
-        Ok(monitor)
-    }
-
-    /// Takes an incident. Written on its own, so that the answer is the truth.
-    async fn acknowledge(&mut self, id: &str, by: &str) -> Result<Incident, EditError> {
-        let holds = |standing: &Standing| {
-            standing.incident.as_ref().is_some_and(|incident| incident.id == id)
-        };
-        let name = self.standings.iter().find(|(_, standing)| holds(standing));
-        let Some(name) = name.map(|(name, _)| name.clone()) else {
-            return match self.shared.store.incident(id).await {
-                Ok(Some(_)) => Err(EditError::NotOpen(id.to_owned())),
-                Ok(None) => Err(EditError::not_found("incident", id)),
-                Err(error) => Err(EditError::unavailable(&error)),
-            };
-        };
-        self.write().await;
-        if let Some(trouble) = self.shared.health.get().storage {
-            return Err(EditError::Unavailable(trouble));
-        }
-        let monitor =
-            self.monitor_of(&name).await.map_err(|error| EditError::unavailable(&error))?;
-        let before = self.standings.get(&name).cloned().unwrap_or_default();
-        if before.incident.as_ref().is_some_and(|incident| incident.phase != Phase::Open) {
-            return Err(EditError::NotOpen(id.to_owned()));
-        }
-        let now = self.shared.clock.now();
-        self.advance(&monitor, &Input::Acknowledge { by: by.to_owned() }, now);
-        self.write().await;
-        if let Some(trouble) = self.shared.health.get().storage {
-            self.draft = Draft::default();
-            self.standings.insert(name, before);
-            return Err(EditError::Unavailable(trouble));
-        }
-        let incident = self.standings.get(&name).and_then(|standing| standing.incident.clone());
-        incident.ok_or_else(|| EditError::NotOpen(id.to_owned()))
+        Monitor::new(name, target)
     }
 
     /// Puts a new configuration in force.
@@ -351,6 +350,7 @@ impl Engine {
             }
         }
         self.shared.board.retain(|name| roster.entry(name).is_some());
+        self.reconsider(now);
         self.draft.hurry();
         // Nobody may be watching the pages.
         let _ = self.shared.live.send(Live::Monitors);

@@ -132,6 +132,8 @@ fn test_notice(channel: &str, now: Timestamp) -> Notice {
             },
             monitor: MonitorBrief { name: monitor.name, target: monitor.target.to_string() },
             diagnosis,
+            notes: Vec::new(),
+            group: None,
         },
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
+use whydown_core::alerting::dependency::Dependencies;
+use whydown_core::alerting::rules::Silence;
 use whydown_core::monitor::Monitor;
 
 use crate::channel::Channel;
@@ -76,6 +78,10 @@ pub(crate) struct Roster {
     pub(crate) entries: Arc<Vec<Arc<Entry>>>,
     /// By name.
     pub(crate) channels: Arc<Vec<ChannelEntry>>,
+    /// In force or to come.
+    pub(crate) silences: Arc<Vec<Silence>>,
+    /// Of all monitors.
+    pub(crate) dependencies: Arc<Dependencies>,
 }
 
 /// Monitors and channels that are kept in the store.
@@ -83,6 +89,7 @@ pub(crate) struct Roster {
 pub(crate) struct Stored {
     pub(crate) monitors: BTreeMap<String, Monitor>,
     pub(crate) channels: BTreeMap<String, Channel>,
+    pub(crate) silences: Vec<Silence>,
 }
 
 impl Roster {
@@ -103,8 +110,14 @@ impl Roster {
             let entry = ChannelEntry { channel: channel.clone(), origin: Origin::File };
             channels.insert(channel.name.clone(), entry);
         }
+        let monitors = entries.values().map(|entry| &entry.monitor);
+        let dependencies = Dependencies::new(
+            monitors.map(|monitor| (monitor.name.as_str(), monitor.depends_on.as_slice())),
+        );
         Self {
             config,
+            silences: Arc::new(stored.silences.clone()),
+            dependencies: Arc::new(dependencies),
             entries: Arc::new(entries.into_values().map(Arc::new).collect()),
             channels: Arc::new(channels.into_values().collect()),
         }

@@ -190,8 +190,12 @@ impl Running {
         let inbox = Inbox { events: event_inbox, reports: report_inbox };
         tasks.start("the engine", engine.run(inbox, tasks.stop_signal()));
         tasks.start("the outbox", outbox.run(tasks.stop_signal()));
-        let keeper =
-            upkeep::run(store.clone(), around.clock, seen.roster.clone(), tasks.stop_signal());
+        let keeper = upkeep::run(
+            store.clone(),
+            around.clock.clone(),
+            seen.roster.clone(),
+            tasks.stop_signal(),
+        );
         tasks.start("housekeeping", keeper);
         let prober = match around.probing {
             Probing::Off => Prober::off(),
@@ -199,7 +203,7 @@ impl Running {
                 Prober::start(&mut tasks, Wires { assignments, reports: reports.clone(), rechecks })
             }
         };
-        let app = App::new(store, seen, events.clone(), prober, notifier);
+        let app = App::new(store, seen, events.clone(), prober, notifier, around.clock);
         Ok(Self { app, reports, events, health, tasks, _lock: lock })
     }
 

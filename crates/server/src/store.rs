@@ -3,6 +3,7 @@
 //! One connection writes, a pool reads. No statement calls a clock, and every change that belongs
 //! together is one transaction.
 
+mod alerting;
 mod batch;
 mod commit;
 mod definitions;

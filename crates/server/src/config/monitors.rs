@@ -12,6 +12,7 @@ use whydown_probe::{check_expect, check_request};
 
 use super::Problem;
 use super::node::{Node, Value};
+use super::policies::{SEVERITIES, words};
 use super::read::{Fields, Problems, alike, parsed, refuse, text};
 
 /// Shortest deadline of a check.
@@ -22,6 +23,10 @@ const NAME_MAX: usize = 100;
 const REDIRECTS_MAX: u64 = 50;
 /// Bytes of body that can be asked for.
 const BODY_MAX_BYTES: u64 = 64 << 20;
+/// Tags of one monitor.
+const TAGS_MAX: usize = 50;
+/// Names that a hint lists.
+const NAMES_MAX: usize = 20;
 /// Days of a certificate that can be asked for: none is valid longer.
 const CERTIFICATE_DAYS_MAX: u64 = 3_650;
 /// Keys that people look for in another place.
@@ -39,11 +44,12 @@ const MOVED: [(&str, &str); 11] = [
     ("certificate_days", "expect"),
 ];
 
-/// Reads one monitor. `channels` are the names that exist.
+/// Reads one monitor. `channels` are the names that exist, `told` those that are told when the
+/// monitor names none.
 pub(super) fn read(
     node: &Node,
     path: &str,
-    channels: &[&str],
+    (channels, told): (&[&str], &[&str]),
     problems: &mut Problems,
 ) -> Option<Monitor> {
     let mut fields = Fields::open(node, path, problems)?;
@@ -70,7 +76,11 @@ pub(super) fn read(
     if let Some(node) = fields.get("expect") {
         monitor.expect = expect(node, &fields.at("expect"), problems).unwrap_or_default();
     }
-    monitor.notify = notify(&mut fields, channels, problems);
+    monitor.notify = notify(&mut fields, channels, told, problems);
+    monitor.tags = tags(&mut fields, problems);
+    let severity = words(&mut fields, "severity", &SEVERITIES, problems);
+    monitor.severity = severity.first().copied().unwrap_or_default();
+    monitor.depends_on = fields.texts("depends_on", problems).unwrap_or_default();
     monitor.paused = fields.bool("paused", problems).unwrap_or_default();
     fields.close(&MOVED, problems);
     (problems.0.len() == before).then_some(monitor)
@@ -221,10 +231,25 @@ fn unprefixed(error: &str) -> String {
     error.split_once(": ").map_or(error, |(_, rest)| rest).to_owned()
 }
 
-/// Who is told: the channels named; all of them when nothing is said.
-fn notify(fields: &mut Fields<'_>, channels: &[&str], problems: &mut Problems) -> Vec<String> {
+fn tags(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
+    let tags = fields.texts("tags", problems).unwrap_or_default();
+    if tags.len() > TAGS_MAX {
+        let place = fields.get("tags").and_then(|node| node.place);
+        let message = format!("{} tags; at most {TAGS_MAX}", tags.len());
+        problems.add(&fields.at("tags"), place, message);
+    }
+    tags
+}
+
+/// Who is told: the channels named; `told` when nothing is said.
+fn notify(
+    fields: &mut Fields<'_>,
+    channels: &[&str],
+    told: &[&str],
+    problems: &mut Problems,
+) -> Vec<String> {
     let Some(node) = fields.get("notify") else {
-        return channels.iter().map(|&name| name.to_owned()).collect();
+        return told.iter().map(|&name| name.to_owned()).collect();
     };
     let path = fields.at("notify");
     let names = fields.texts("notify", problems).unwrap_or_default();
@@ -238,16 +263,27 @@ fn notify(fields: &mut Fields<'_>, channels: &[&str], problems: &mut Problems) -
         };
         let message = format!("there is no channel {}", place.shown());
         problems.add(&format!("{path}[{i}]"), place.place, message);
-        problems.hint(no_channel(name, channels));
+        problems.hint(no_such(name, "channel", channels));
     }
     names
 }
 
-fn no_channel(name: &str, channels: &[&str]) -> String {
-    match alike(name, channels.iter().copied()) {
+/// What to do about a name that does not exist.
+pub(super) fn no_such(name: &str, what: &str, known: &[&str]) -> String {
+    let section = match what {
+        "person" => "people",
+        "rotation" => "on_call",
+        "monitor" => "monitors",
+        _ => "channels",
+    };
+    match alike(name, known.iter().copied()) {
         Some(known) => format!("did you mean {known}?"),
-        None if channels.is_empty() => "define it under channels".to_owned(),
-        None => format!("defined are {}", channels.join(", ")),
+        None if known.is_empty() => format!("define it under {section}"),
+        None if known.len() > NAMES_MAX => {
+            let first = known.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
+            format!("defined are {first} and {} more", known.len() - NAMES_MAX)
+        }
+        None => format!("defined are {}", known.join(", ")),
     }
 }
 
@@ -279,7 +315,7 @@ pub(super) fn check(monitor: &Monitor, channels: &[&str]) -> Vec<Problem> {
     for (i, name) in monitor.notify.iter().enumerate() {
         if !channels.contains(&name.as_str()) {
             problems.add(&format!("notify[{i}]"), None, format!("there is no channel {name:?}"));
-            problems.hint(no_channel(name, channels));
+            problems.hint(no_such(name, "channel", channels));
         }
     }
     problems.0

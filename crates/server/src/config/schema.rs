@@ -22,6 +22,196 @@ pub(super) struct File {
     monitors: Option<Vec<Monitor>>,
     /// Who can be told.
     channels: Option<Vec<Channel>>,
+    /// Who is told of what, and in which steps. Every one that matches applies.
+    policies: Option<Vec<Policy>>,
+    /// People and their channels, for policies and rotations.
+    people: Option<Vec<Person>>,
+    /// Who is on call when.
+    on_call: Option<Vec<OnCall>>,
+    /// When nobody is told; checks go on.
+    maintenance: Option<Vec<Maintenance>>,
+    /// When several messages over one channel become one.
+    grouping: Option<Grouping>,
+}
+
+/// Who is told of what, and in which steps.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Policy {
+    /// Unique.
+    #[schemars(length(min = 1, max = 100))]
+    name: String,
+    /// What it applies to; everything that is given must hold. Default: every incident.
+    r#match: Option<Match>,
+    /// Channels to tell at once: the short form of one step.
+    notify: Option<TextOrList>,
+    /// People to tell at once, over all their channels.
+    people: Option<TextOrList>,
+    /// Rotations whose person is told at once.
+    on_call: Option<TextOrList>,
+    /// Who is told when, unless somebody has taken the incident.
+    steps: Option<Vec<Step>>,
+    /// The last step again, until somebody takes it.
+    repeat: Option<Repeat>,
+    /// Collected and told in one message instead of at once.
+    digest: Option<Digest>,
+    /// Is the end told too? Default: true.
+    recovery: Option<bool>,
+}
+
+/// Which incidents a policy applies to.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Match {
+    /// Names of monitors; * stands for any text, ? for one character.
+    monitors: Option<TextOrList>,
+    /// One of these tags.
+    tags: Option<TextOrList>,
+    /// info, warning, critical or a list.
+    severity: Option<TextOrList>,
+    /// down, degraded or both.
+    state: Option<TextOrList>,
+    /// For whom it fails: global, regional, network, local, family, address, flapping.
+    scope: Option<TextOrList>,
+    /// Days on which the hours begin: mon, mon-fri, [sat, sun]. Default: daily.
+    days: Option<TextOrList>,
+    /// 09:00-17:00, or 22:00-06:00 past midnight. What goes on is told when they begin.
+    hours: Option<String>,
+    /// The zone of days and hours. Default: UTC.
+    time_zone: Option<String>,
+}
+
+/// Somebody is told so long after an incident was opened.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Step {
+    /// So long after, at most 7d. Default: 0s.
+    after: Option<Span>,
+    /// Channels.
+    notify: Option<TextOrList>,
+    /// People, over all their channels.
+    people: Option<TextOrList>,
+    /// Whoever is on call then.
+    on_call: Option<TextOrList>,
+}
+
+/// The last step again.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Repeat {
+    /// 1m to 7d.
+    every: Span,
+    /// So often at most. Default: 10.
+    #[schemars(range(min = 1, max = 100))]
+    times: Option<u8>,
+}
+
+/// When what was collected is told.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Digest {
+    /// hour or day.
+    every: String,
+    /// The time of day. Default: 08:00.
+    at: Option<String>,
+    /// Its zone. Default: UTC.
+    time_zone: Option<String>,
+}
+
+/// Somebody who can be told.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Person {
+    /// Unique.
+    #[schemars(length(min = 1, max = 100))]
+    name: String,
+    /// Their channels.
+    notify: TextOrList,
+}
+
+/// Who is on call when: people who take turns, or shifts.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct OnCall {
+    /// Unique; steps name it.
+    #[schemars(length(min = 1, max = 100))]
+    name: String,
+    /// The zone of all its times. Default: UTC.
+    time_zone: Option<String>,
+    /// Those who take turns, in this order.
+    people: Option<TextOrList>,
+    /// How long a turn lasts by the clock on the wall, 1h to 366d. Default: 7d.
+    every: Option<Span>,
+    /// When the first person's first turn began, such as 2026-01-05 09:00.
+    since: Option<String>,
+    /// Instead of turns: each at their hours. Of several the first counts.
+    shifts: Option<Vec<Shift>>,
+    /// Who stands in for whoever it would be.
+    overrides: Option<Vec<Override>>,
+}
+
+/// Somebody's hours.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Shift {
+    /// Who.
+    person: String,
+    /// Days on which the hours begin. Default: daily.
+    days: Option<TextOrList>,
+    /// 08:00-20:00, or 20:00-08:00 past midnight. Default: the whole day.
+    hours: Option<String>,
+}
+
+/// Somebody stands in.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Override {
+    /// Who.
+    person: String,
+    /// From then: 2026-12-24 18:00.
+    from: String,
+    /// Until then.
+    to: String,
+}
+
+/// When nobody is told of some monitors.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Maintenance {
+    /// Unique.
+    #[schemars(length(min = 1, max = 100))]
+    name: String,
+    /// Names of monitors; * stands for any text. Default: all.
+    monitors: Option<TextOrList>,
+    /// One of these tags.
+    tags: Option<TextOrList>,
+    /// The zone of all its times. Default: UTC.
+    time_zone: Option<String>,
+    /// Once, from then: 2026-12-24 18:00.
+    from: Option<String>,
+    /// Until then.
+    to: Option<String>,
+    /// Again and again, on days of the week. Default: daily.
+    days: Option<TextOrList>,
+    /// Or on days of the month: 1 to 31, last, "first sun", "last fri".
+    month_days: Option<TextOrList>,
+    /// The time at which it opens: "02:00".
+    at: Option<String>,
+    /// For how long, 1m to 31d.
+    r#for: Option<Span>,
+}
+
+/// When several messages over one channel become one.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Grouping {
+    /// Default: true.
+    enabled: Option<bool>,
+    /// So many incidents within the window are told one by one. Default: 3.
+    #[schemars(range(min = 0, max = 1000))]
+    after: Option<u16>,
+    /// Default: 10s.
+    window: Option<Span>,
 }
 
 /// How long things are kept.
@@ -59,8 +249,14 @@ struct Monitor {
     request: Option<Request>,
     /// What the answer must be like.
     expect: Option<Expect>,
-    /// The channels to tell. Default: all of this file.
+    /// The channels to tell at once. Default: all of this file, or none when there are policies.
     notify: Option<TextOrList>,
+    /// Words by which policies and maintenance windows find it.
+    tags: Option<TextOrList>,
+    /// How bad it is when it fails: info, warning or critical. Default: critical.
+    severity: Option<String>,
+    /// Monitors without which it can't work: while one of them is down, only that one is told.
+    depends_on: Option<TextOrList>,
     /// Not checked for now. Default: false.
     paused: Option<bool>,
 }

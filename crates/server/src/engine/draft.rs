@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use whydown_core::alerting::Row;
 use whydown_core::incident::{Incident, Policy, Standing};
 use whydown_core::notice::Notice;
 use whydown_core::observation::Observation;
@@ -66,10 +67,28 @@ impl Draft {
         }
     }
 
-    pub(super) fn tell(&mut self, incident: &Incident, notices: Vec<Notice>, now: Timestamp) {
+    /// An incident that began, changed or ended.
+    pub(super) fn keep(&mut self, incident: &Incident, now: Timestamp) {
         self.commit.at = now;
         self.commit.incidents.insert(incident.id.clone(), incident.clone());
+        self.hurry();
+    }
+
+    /// A standing whose incident has another time line.
+    pub(super) fn restand(&mut self, name: &str, standing: &Standing) {
+        self.news.entry(name.into()).or_default().standing = Some(standing.clone());
+        self.commit.standings.insert(name.to_owned(), standing.clone());
+    }
+
+    /// What is to be told and remembered.
+    pub(super) fn tell(&mut self, notices: Vec<Notice>, rows: Vec<Row>, now: Timestamp) {
+        if notices.is_empty() && rows.is_empty() {
+            return;
+        }
+        self.commit.at = now;
         self.commit.notices.extend(notices);
+        let keyed = rows.into_iter().map(|row| ((row.kind.clone(), row.key.clone()), row));
+        self.commit.alerting.extend(keyed);
         self.hurry();
     }
 

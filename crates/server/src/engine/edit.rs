@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use whydown_core::monitor::Monitor;
 
 use super::Engine;
@@ -26,8 +27,8 @@ pub(crate) enum Edit {
 }
 
 /// What the store defines.
-pub(super) async fn load(store: &Store) -> Result<Stored, StoreError> {
-    let mut stored = Stored::default();
+pub(super) async fn load(store: &Store, now: Timestamp) -> Result<Stored, StoreError> {
+    let mut stored = Stored { silences: store.silences(now).await?, ..Stored::default() };
     for row in store.defined_monitors().await? {
         let read = serde_json::from_value(row.definition);
         let mut monitor: Monitor = read.map_err(|error| StoreError::Unreadable {
@@ -110,6 +111,7 @@ impl Engine {
             }
             self.standings.insert(name.to_owned(), standing);
         }
+        self.alerting.rename(was, name);
         self.shared.board.rename(was, name);
     }
 
@@ -142,7 +144,7 @@ impl Engine {
     }
 
     /// A new roster from the same file and what is stored now.
-    fn restock(&mut self, renamed: &[&str]) {
+    pub(super) fn restock(&mut self, renamed: &[&str]) {
         let config = Arc::clone(&self.roster().config);
         self.switch(Arc::new(Roster::new(config, &self.stored)), renamed);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sqlx::{Sqlite, SqliteConnection};
+use whydown_core::alerting::Row;
 use whydown_core::incident::{Incident, Standing};
 use whydown_core::notice::Notice;
 use whydown_core::observation::Observation;
@@ -26,6 +27,8 @@ pub struct Commit {
     pub incidents: BTreeMap<String, Incident>,
     /// What is to be told.
     pub notices: Vec<Notice>,
+    /// What alerting is to remember, by kind and key.
+    pub alerting: BTreeMap<(String, String), Row>,
 }
 
 /// One observation on its way into the store.
@@ -47,6 +50,7 @@ impl Commit {
             && self.standings.is_empty()
             && self.incidents.is_empty()
             && self.notices.is_empty()
+            && self.alerting.is_empty()
     }
 }
 
@@ -79,6 +83,9 @@ impl Store {
         for incident in commit.incidents.values() {
             let Some(id) = id(&incident.monitor) else { continue };
             super::incidents::write(&mut tx, id, incident, self).await?;
+        }
+        for row in commit.alerting.values() {
+            super::alerting::write(&mut tx, row, self).await?;
         }
         super::notices::add(&mut tx, &commit.notices, commit.at, self).await?;
         tx.commit().await.map_err(explain)?;

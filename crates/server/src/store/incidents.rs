@@ -23,14 +23,18 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let body = serde_json::to_string(incident).map_err(unreadable("an incident"))?;
     sqlx::query(
-        "INSERT INTO incidents (id, monitor_id, started_ms, resolved_ms, body)
-         VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (id) DO UPDATE SET resolved_ms = excluded.resolved_ms, body = excluded.body",
+        "INSERT INTO incidents (id, monitor_id, started_ms, resolved_ms, opened_ms,
+                                acknowledged_ms, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (id) DO UPDATE SET resolved_ms = excluded.resolved_ms, body = excluded.body,
+                                        acknowledged_ms = excluded.acknowledged_ms",
     )
     .bind(&incident.id)
     .bind(monitor)
     .bind(to_ms(incident.started_at))
     .bind(incident.resolved_at.map(to_ms))
+    .bind(to_ms(incident.opened_at))
+    .bind(incident.acknowledged.as_ref().map(|taken| to_ms(taken.at)))
     .bind(body)
     .execute(tx)
     .await

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use whydown_core::incident::{Incident, MomentKind, Phase};
-use whydown_core::notice::{self, NoticeBody, NoticeEvent};
+use whydown_core::notice::{self, NoticeEvent};
 
 use super::Web;
 use super::dress::{Trouble, page};
@@ -188,6 +188,9 @@ fn moments(incident: &Incident, now: Timestamp) -> Vec<MomentRow> {
             MomentKind::Changed => "changed",
             MomentKind::Flapping => "flapping",
             MomentKind::Fine => "fine",
+            MomentKind::Quiet => "quiet",
+            MomentKind::Escalated => "escalated",
+            MomentKind::Comment => "comment",
             MomentKind::Acknowledged => "acknowledged",
             MomentKind::Resolved => "resolved",
         },
@@ -213,6 +216,7 @@ fn notice_row(delivery: &Delivery, now: Timestamp) -> NoticeRow {
     let event = match delivery.event.as_str() {
         "incident.opened" => "opened",
         "incident.updated" => "updated",
+        "incident.reminded" => "reminder",
         "incident.resolved" => "resolved",
         _ => "notice",
     };
@@ -236,26 +240,7 @@ fn plain_text(web: &Web, incident: &Incident, now: Timestamp) -> String {
     };
     let config = web.app.config();
     let base = config.base_url.as_deref();
-    let body = NoticeBody {
-        schema: notice::SCHEMA.to_owned(),
-        event,
-        incident: notice::IncidentBrief {
-            id: incident.id.clone(),
-            phase: incident.phase,
-            started_at: incident.started_at,
-            opened_at: incident.opened_at,
-            resolved_at: incident.resolved_at,
-            ended_by: incident.ended_by.clone(),
-            duration: incident.duration(now),
-            flapping: incident.flapping,
-            url: base.map(|base| format!("{base}/incidents/{}", incident.id)),
-        },
-        monitor: notice::MonitorBrief {
-            name: incident.monitor.clone(),
-            target: incident.diagnosis.target.url.clone(),
-        },
-        diagnosis: incident.diagnosis.clone(),
-    };
+    let body = notice::body(event, incident, base, now);
     format!("{}\n\n{}", body.subject(), body.text())
 }
 

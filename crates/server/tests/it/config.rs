@@ -85,7 +85,7 @@ fn the_example_is_a_good_configuration_and_matches_the_schema() {
     assert_eq!(shop.request.headers["Authorization"], "Bearer value of SHOP_TOKEN");
     assert_eq!(shop.expect.contains, ["Add to basket"]);
     assert!(shop.expect.accepts(399) && !shop.expect.accepts(400));
-    assert_eq!(config.monitors[0].notify, ["ops", "mail"], "every channel, when nothing is said");
+    assert!(config.monitors[0].notify.is_empty(), "policies say who is told");
     assert_eq!(config.base_url.as_deref(), Some("https://status.example.com"));
     let ChannelKind::Email(email) = &config.channels[1].kind else { panic!("not a mail") };
     assert_eq!(email.smtp.to_string(), "smtp://mail.example.com:587");
@@ -112,6 +112,8 @@ fn the_schema_knows_exactly_the_keys_that_the_reader_knows() {
     let channel = "channels:\n  - name: a\n    ";
     let url = "url: 'https://example.com'";
     let email = "smtp: 'smtp://a', from: a@b.example, to: a@b.example";
+    let policy = "policies:\n  - name: a\n    ";
+    let on_call = "on_call:\n  - name: a\n    ";
     let defs = &schema["$defs"];
     for (of, text) in [
         (&schema, "qqqqqqqq: 1".to_owned()),
@@ -122,6 +124,17 @@ fn the_schema_knows_exactly_the_keys_that_the_reader_knows() {
         (&defs["Channel"], format!("{channel}webhook: {{ {url} }}\n    qqqqqqqq: 1")),
         (&defs["Webhook"], format!("{channel}webhook: {{ {url}, qqqqqqqq: 1 }}")),
         (&defs["Email"], format!("{channel}email: {{ {email}, qqqqqqqq: 1 }}")),
+        (&defs["Policy"], format!("{policy}qqqqqqqq: 1")),
+        (&defs["Match"], format!("{policy}match: {{ qqqqqqqq: 1 }}")),
+        (&defs["Step"], format!("{policy}steps: [{{ qqqqqqqq: 1 }}]")),
+        (&defs["Repeat"], format!("{policy}repeat: {{ every: 5m, qqqqqqqq: 1 }}")),
+        (&defs["Digest"], format!("{policy}digest: {{ every: day, qqqqqqqq: 1 }}")),
+        (&defs["Person"], "people: [{ name: ada, notify: [], qqqqqqqq: 1 }]".to_owned()),
+        (&defs["OnCall"], format!("{on_call}people: [ada]\n    qqqqqqqq: 1")),
+        (&defs["Shift"], format!("{on_call}shifts: [{{ qqqqqqqq: 1 }}]")),
+        (&defs["Override"], format!("{on_call}overrides: [{{ qqqqqqqq: 1 }}]")),
+        (&defs["Maintenance"], "maintenance: [{ name: a, qqqqqqqq: 1 }]".to_owned()),
+        (&defs["Grouping"], "grouping: { qqqqqqqq: 1 }".to_owned()),
     ] {
         let mut expected = keys(of);
         expected.sort();
@@ -135,6 +148,15 @@ fn an_empty_file_is_a_configuration() {
         let config = load(text).unwrap();
         assert_eq!((config.monitors.len(), config.listen.port()), (0, 8088), "{text:?}");
     }
+}
+
+#[test]
+fn every_channel_is_told_when_nothing_is_said_and_there_are_no_policies() {
+    let text = "channels:\n  - { name: ops, webhook: { url: 'https://a.example/' } }\n\
+                monitors:\n  - { name: a, target: 'https://example.com' }\n";
+    assert_eq!(load(text).unwrap().monitors[0].notify, ["ops"]);
+    let text = format!("{text}policies:\n  - {{ name: all, notify: ops }}\n");
+    assert!(load(&text).unwrap().monitors[0].notify.is_empty());
 }
 
 #[test]

@@ -11,7 +11,8 @@ use whydown_core::diagnose::diagnose;
 use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
 use whydown_core::incident::{Effect, Incident, Input, Policy, Standing, step};
-use whydown_core::notice::{Notice, notices};
+use whydown_core::monitor::Monitor;
+use whydown_core::notice::{Notice, NoticeEvent, body};
 use whydown_core::observation::{Observation, State};
 use whydown_server::store::{
     Arrival, Commit, DeliveryState, Due, IncidentFilter, Kept, MonitorRow, Outcome, Store,
@@ -51,8 +52,19 @@ fn opened(name: &str, start: i64, channels: &[&str]) -> (Incident, Vec<Notice>) 
     let input = Input::Report { location: "local".to_owned(), observations, diagnosis };
     let standing = Standing::default();
     let (_, effects) = step(&Policy::confirming(0), name, &standing, &input, at(start));
-    let Some(effect @ Effect::Opened(incident)) = effects.first() else { panic!("not opened") };
-    ((**incident).clone(), notices(&monitor, effect, None, at(start)))
+    let Some(Effect::Opened(incident)) = effects.first() else { panic!("not opened") };
+    ((**incident).clone(), notices(&monitor, NoticeEvent::Opened, incident, start))
+}
+
+/// What each channel of a monitor is told of an incident.
+fn notices(monitor: &Monitor, event: NoticeEvent, incident: &Incident, now: i64) -> Vec<Notice> {
+    let body = body(event, incident, None, at(now));
+    let notice = |channel: &String| Notice {
+        key: format!("{}.{}.{channel}", incident.id, event.name()),
+        channel: channel.clone(),
+        body: body.clone(),
+    };
+    monitor.notify.iter().map(notice).collect()
 }
 
 async fn keep_incident(store: &Store, incident: &Incident, notices: Vec<Notice>) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
+use whydown_core::alerting::rules::Rules;
 use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
 use whydown_core::monitor::Monitor;
@@ -109,6 +110,8 @@ pub(crate) fn config(dir: &Path, monitors: &[Monitor], channels: &[Channel]) -> 
         channels: channels.to_vec(),
         // Tests speak of the beginning of 2026, whatever the machine's clock says.
         retention: Retention { observations: ages, history: ages },
+        // Every message by itself: what a storm becomes has tests of its own.
+        rules: Rules::default(),
         ..Config::default()
     }
 }

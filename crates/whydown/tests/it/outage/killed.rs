@@ -57,7 +57,12 @@ fn fifty_kills_lose_nothing_and_tell_nothing_twice() {
     let lab = Lab::new();
     let receiver = Receiver::start(&lab.client(), 0);
     let mut config = format!(
-        "channels:\n  - name: ops\n    webhook: {{ url: \"{}\" }}\nmonitors:\n",
+        "grouping: {{ enabled: false }}
+channels:
+  - name: ops
+    webhook: {{ url: \"{}\" }}
+monitors:
+",
         receiver.url("/")
     );
     for i in 0..OUTAGES {

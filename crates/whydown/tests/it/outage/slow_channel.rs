@@ -20,7 +20,8 @@ fn a_receiver_that_never_answers_delays_no_check_and_no_other_channel() {
     dead.set_reply(Reply::Hang);
     let good = Receiver::start(&lab.client(), 0);
     let mut config = format!(
-        "channels:
+        "grouping: {{ enabled: false }}
+channels:
   - name: dead
     webhook: {{ url: \"{}\" }}
   - name: good
