@@ -1,216 +1,198 @@
-//! Rules of this machine's own packet filter that touch a target: nftables, or iptables where
-//! `nft` is missing. Only what may drop or reject its packets (or the answers) is kept.
+//! This machine's packet filter: what happens to a connection attempt, by which rule, and which
+//! command changes it. Reads nftables, iptables and ip sets, and evaluates them as the kernel
+//! does. It never guesses: what it can't follow is undecided, with the rule's text.
 
-use std::net::IpAddr;
-use std::process::Command;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::proxy::covers;
+use serde::Serialize;
 
-/// Rules kept.
-const RULES_MAX: usize = 20;
-/// Characters of one rule kept.
-const RULE_MAX_CHARS: usize = 200;
+mod compare;
+mod evaluate;
+mod iptables;
+mod keeper;
+mod machine;
+mod nft;
+mod own;
+mod packet;
+mod read;
+mod rules;
+mod verdict;
 
-/// What could be learnt about the own packet filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnRules {
-    /// Rules that touch the target, with their chain.
-    pub rules: Vec<String>,
-    /// The rules may not be read.
-    pub denied: bool,
+pub use machine::{Machine, OwnAddress, Way};
+pub use own::{OwnRules, own_rules};
+pub use read::Sources;
+
+/// The packet filter as it was when it was read.
+#[derive(Clone, Debug)]
+pub struct Firewall {
+    tables: Vec<rules::Table>,
+    machine: Machine,
+    /// Not all tables could be read, so that an accept may be wrong.
+    is_partial: bool,
+    /// What could not be read, and why.
+    pub unread: Vec<Unread>,
 }
 
-/// Reads the packet filter of the calling thread's network namespace.
-#[must_use]
-pub fn own_rules(addresses: &[IpAddr], port: u16) -> OwnRules {
-    match run("nft", &["list", "ruleset"]) {
-        Run::Text(text) => OwnRules { rules: nft_rules(&text, addresses, port), denied: false },
-        Run::Failed => OwnRules { rules: Vec::new(), denied: true },
-        Run::Missing => {
-            let mut found = OwnRules::default();
-            for program in ["iptables-save", "ip6tables-save"] {
-                match run(program, &[]) {
-                    Run::Text(text) => {
-                        found.rules.extend(iptables_rules(&text, addresses, port));
-                    }
-                    Run::Failed => found.denied = true,
-                    Run::Missing => {}
-                }
-            }
-            found
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// What, such as "the rules of nftables".
+    pub what: String,
+    /// Why, and what would help.
+    pub why: String,
+}
+
+/// The transport protocol of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// A SYN.
+    Tcp,
+    /// The first datagram.
+    Udp,
+}
+
+/// The first packet of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Syn {
+    /// Who sends it; `None`: anybody outside.
+    pub from: Option<IpAddr>,
+    /// Its source port; `None`: any that clients use.
+    pub from_port: Option<u16>,
+    /// To which address.
+    pub to: IpAddr,
+    /// To which port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Where it comes in; `None`: where the route to the sender leads.
+    pub in_interface: Option<String>,
+}
+
+impl Syn {
+    /// A connection attempt over TCP from somebody to one of our addresses.
+    #[must_use]
+    pub fn new(from: Option<IpAddr>, to: SocketAddr) -> Self {
+        Self {
+            from,
+            from_port: None,
+            to: to.ip(),
+            port: to.port(),
+            protocol: Protocol::Tcp,
+            in_interface: None,
         }
     }
 }
 
-enum Run {
-    Text(String),
-    Failed,
-    Missing,
+/// What happens to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It gets through, and so does the answer.
+    Accept,
+    /// It is answered with a "no".
+    Reject,
+    /// Silence.
+    Drop,
+    /// The rules, or what can be seen of them, don't tell.
+    Undecided,
 }
 
-fn run(program: &str, arguments: &[&str]) -> Run {
-    match Command::new(program).args(arguments).env("LC_ALL", "C").output() {
-        Ok(output) if output.status.success() => {
-            Run::Text(String::from_utf8_lossy(&output.stdout).into_owned())
-        }
-        Ok(_) => Run::Failed,
-        Err(_) => Run::Missing,
+/// The answer of the packet filter, with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// What happens.
+    #[serde(rename = "verdict")]
+    pub decision: Decision,
+    /// The "no" of a reject: `tcp reset`, `icmp port-unreachable`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    /// The rule that decides (of an accept: that lets it in, if any does explicitly), or the one
+    /// that can't be decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Site>,
+    /// More about it, where the rule alone doesn't say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// The command that changes it, in favour of the packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Where the packet goes instead, after DNAT or redirect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirected_to: Option<SocketAddr>,
+    /// The rule that redirects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirected_by: Option<Site>,
+    /// It is delivered on this machine, not passed on to another one.
+    pub is_local: bool,
+    /// Rate limits that this packet would still pass, as far as nobody else uses them up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub within_limits: Vec<String>,
+}
+
+/// A rule or a policy, where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Site {
+    /// `ip`, `ip6`, `inet`, `netdev`.
+    pub family: &'static str,
+    /// Table.
+    pub table: String,
+    /// Chain.
+    pub chain: String,
+    /// The rule as its program prints it, or `policy drop`.
+    pub text: String,
+    /// nft's handle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<u64>,
+    /// How many packets it has seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counter: Option<Counter>,
+    /// Who keeps it: `nftables`, `iptables`, `ufw`, `firewalld`, `docker`, `fail2ban`, …
+    pub kept_by: &'static str,
+    /// The set and its element that the rule found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub element: Option<(String, String)>,
+}
+
+/// Packets and bytes that a rule has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Firewall {
+    /// Reads the packet filter of the calling thread's network namespace.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::new(&Sources::read(), Machine::read())
+    }
+
+    /// What happens to a packet from outside, or from this machine to itself, and to its answer.
+    #[must_use]
+    pub fn verdict(&self, syn: &Syn) -> Verdict {
+        let is_local = syn.from.is_some_and(|from| self.machine.owns(from));
+        let path = if is_local { evaluate::Path::Local } else { evaluate::Path::Incoming };
+        self.judge(syn, path)
+    }
+
+    /// What happens to a packet that this machine sends, and to its answer.
+    #[must_use]
+    pub fn outgoing(&self, to: SocketAddr, protocol: Protocol) -> Verdict {
+        let syn = Syn { protocol, ..Syn::new(None, to) };
+        self.judge(&syn, evaluate::Path::Outgoing)
+    }
+
+    /// The machine whose filter this is.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
     }
 }
 
-/// On which way a chain's packets are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Out,
-    In,
-}
-
-/// Reads `nft list ruleset`.
-#[must_use]
-pub fn nft_rules(text: &str, addresses: &[IpAddr], port: u16) -> Vec<String> {
-    let mut found = Vec::new();
-    let (mut table, mut chain, mut way) = (String::new(), String::new(), None);
-    for line in text.lines().map(str::trim) {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        match words.as_slice() {
-            ["table", family, name, ..] => table = format!("{family} {name}"),
-            ["chain", name, ..] => {
-                (*name).clone_into(&mut chain);
-                way = None;
-            }
-            ["type", _, "hook", hook, ..] => {
-                way = match *hook {
-                    "output" | "postrouting" => Some(Way::Out),
-                    "input" | "prerouting" => Some(Way::In),
-                    _ => None,
-                };
-                if way == Some(Way::Out) && line.contains("policy drop") {
-                    found.push(format!("{table} {chain}: policy drop"));
-                }
-            }
-            _ => {
-                let says_no = words.iter().any(|word| matches!(*word, "drop" | "reject"));
-                if says_no && way.is_some_and(|way| touches(line, way, addresses, port)) {
-                    found.push(cut(&format!("{table} {chain}: {line}")));
-                }
-            }
-        }
-    }
-    found.truncate(RULES_MAX);
-    found
-}
-
-/// Reads `iptables-save`.
-#[must_use]
-pub fn iptables_rules(text: &str, addresses: &[IpAddr], port: u16) -> Vec<String> {
-    let mut found = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if line.starts_with(":OUTPUT DROP") {
-            found.push("OUTPUT: policy DROP".to_owned());
-        }
-        let says_no = line.contains("-j DROP") || line.contains("-j REJECT");
-        if line.starts_with("-A OUTPUT") && says_no {
-            let line = line.replace("--dport ", "dport ").replace(" -d ", " daddr ");
-            if touches(&line, Way::Out, addresses, port) {
-                found.push(cut(&line));
-            }
-        }
-    }
-    found.truncate(RULES_MAX);
-    found
-}
-
-/// May a rule concern packets to (or from) one of the addresses and the port? A condition that we
-/// can't evaluate (a set, a negation) may. An incoming rule must name the target: one that does
-/// not is about other people's connections.
-fn touches(line: &str, way: Way, addresses: &[IpAddr], port: u16) -> bool {
-    let (port_word, address_word) = match way {
-        Way::Out => ("dport", "daddr"),
-        Way::In => ("sport", "saddr"),
-    };
-    let families = (addresses.iter().any(IpAddr::is_ipv4), addresses.iter().any(IpAddr::is_ipv6));
-    match families {
-        (true, false) if line.contains("nfproto ipv6") || line.contains("ip6 ") => return false,
-        (false, true) if line.contains("nfproto ipv4") || line.contains(" ip daddr") => {
-            return false;
-        }
-        _ => {}
-    }
-    let named = |word: &str| line.split_ascii_whitespace().any(|part| part == word);
-    let unclear = line.contains("!=") || line.contains('@') || line.contains(" ! ");
-    let words = || line.split(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | '{' | '}'));
-    let (has_port, has_address) = (named(port_word), named(address_word));
-    let port_fits = !has_port || unclear || words().any(|word| includes(word, port));
-    let address_fits =
-        !has_address || unclear || addresses.iter().any(|ip| words().any(|word| covers(word, *ip)));
-    // A rule about the other direction's port or address is not about this target.
-    let foreign = match way {
-        Way::Out => named("sport") && !has_port,
-        Way::In => !has_port && !has_address,
-    };
-    port_fits && address_fits && !foreign
-}
-
-/// `443`, `1000-2000` or `1000:2000`.
-fn includes(word: &str, port: u16) -> bool {
-    match word.split_once(['-', ':']) {
-        Some((first, last)) => match (first.parse::<u16>(), last.parse::<u16>()) {
-            (Ok(first), Ok(last)) => (first..=last).contains(&port),
-            _ => false,
-        },
-        None => word.parse() == Ok(port),
-    }
-}
-
-fn cut(line: &str) -> String {
-    line.chars().take(RULE_MAX_CHARS).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{iptables_rules, nft_rules};
-
-    const RULESET: &str = "table inet lab {
-	chain output {
-		type filter hook output priority filter; policy accept;
-		meta l4proto { tcp, udp } th dport 8447 counter packets 0 bytes 0 reject
-		tcp dport { 25, 465 } drop
-		ip daddr 192.0.2.0/24 tcp dport 1000-2000 drop
-		ip6 daddr 2001:db8::/32 drop
-	}
-	chain input {
-		type filter hook input priority filter; policy drop;
-		tcp dport 22 drop
-		tcp sport 443 drop
-	}
-	chain fence {
-		type filter hook postrouting priority 0; policy drop;
-	}
-}";
-
-    fn touching(ip: &str, port: u16) -> Vec<String> {
-        nft_rules(RULESET, &[ip.parse().unwrap()], port)
-    }
-
-    #[test]
-    fn only_rules_that_touch_the_target_are_kept() {
-        let policy = "inet lab fence: policy drop";
-        assert_eq!(touching("198.51.100.1", 80), [policy]);
-        let rejected = touching("198.51.100.1", 8_447);
-        assert!(rejected[0].starts_with("inet lab output: meta l4proto"), "{rejected:?}");
-        assert_eq!(touching("198.51.100.1", 465)[0], "inet lab output: tcp dport { 25, 465 } drop");
-        assert_eq!(touching("192.0.2.7", 1_500).len(), 2);
-        assert_eq!(touching("192.0.2.7", 2_500), [policy]);
-        assert_eq!(touching("2001:db8::1", 80)[0], "inet lab output: ip6 daddr 2001:db8::/32 drop");
-        assert_eq!(touching("198.51.100.1", 443)[0], "inet lab input: tcp sport 443 drop");
-    }
-
-    #[test]
-    fn iptables_rules_are_read_the_same_way() {
-        let saved = ":OUTPUT DROP [0:0]\n-A INPUT -j DROP\n\
-            -A OUTPUT -d 192.0.2.1/32 -p tcp -m tcp --dport 443 -j REJECT\n";
-        let ip = ["192.0.2.1".parse().unwrap()];
-        assert_eq!(iptables_rules(saved, &ip, 443).len(), 2);
-        assert_eq!(iptables_rules(saved, &ip, 80), ["OUTPUT: policy DROP"]);
+impl std::fmt::Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}: {}", self.family, self.table, self.chain, self.text)
     }
 }

@@ -40,10 +40,13 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 30] = [
+const PACKAGES: [(&str, &str); 33] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
+    ("iptables-restore", "iptables"),
+    ("ip6tables-restore", "iptables"),
+    ("ipset", "ipset"),
     ("nginx", "nginx-light"),
     ("haproxy", "haproxy"),
     ("exim4", "exim4-daemon-light"),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
 
+mod firewall;
 mod inside;
 mod names;
 mod proxies;
