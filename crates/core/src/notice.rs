@@ -1,6 +1,8 @@
 //! What is said about an incident, to which channel, and the key by which a receiver recognises
 //! a repetition. Wording only: delivery is the outbox's business.
 
+pub mod message;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -261,7 +263,7 @@ impl NoticeBody {
     /// The whole message as plain text, at most 78 columns where the facts allow.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut lines = vec![self.diagnosis.summary.clone(), String::new()];
+        let mut lines = vec![message::Message::of(self).headline, String::new()];
         if self.event == NoticeEvent::Test {
             return lines.join("\n");
         }

@@ -55,6 +55,11 @@ pub enum AccessError {
     Full(i64),
 }
 
+/// A new random key, as text.
+pub(crate) fn fresh_key() -> std::io::Result<String> {
+    key::fresh()
+}
+
 /// Milliseconds since 1970 for the store.
 fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()

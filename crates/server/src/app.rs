@@ -16,7 +16,7 @@ use whydown_core::units::show;
 
 use crate::board::Board;
 pub use crate::board::Sample;
-use crate::channel::Channel;
+use crate::channel::{Channel, ChannelKind};
 use crate::clock::Clock;
 use crate::config::{Config, Problem};
 use crate::engine::{Edit, Event};
@@ -269,12 +269,53 @@ impl App {
     /// Adds a channel, as [`config::channel`](crate::config::channel) makes it.
     ///
     /// # Errors
-    /// `NameTaken`, `Unavailable`.
+    /// `NameTaken`, `Invalid`, `Unavailable`.
     pub async fn create_channel(&self, channel: Channel) -> Result<ChannelEntry, EditError> {
+        self.permitted(&channel)?;
         let name = channel.name.clone();
         self.edit(Edit::CreateChannel(channel)).await?;
         let roster = self.roster();
         roster.channel(&name).cloned().ok_or_else(|| EditError::not_found("channel", &name))
+    }
+
+    /// Replaces the channel called `name`; its name stays. Settings that are still masked keep
+    /// what they were.
+    ///
+    /// # Errors
+    /// `NotFound`, `ReadOnly`, `Invalid`, `Unavailable`.
+    pub async fn update_channel(
+        &self,
+        name: &str,
+        mut value: serde_json::Value,
+    ) -> Result<ChannelEntry, EditError> {
+        let roster = self.roster();
+        let entry = roster.channel(name).ok_or_else(|| EditError::not_found("channel", name))?;
+        entry.channel.unmask(&mut value);
+        value["name"] = name.into();
+        let channel = crate::config::channel(&value).map_err(EditError::Invalid)?;
+        self.permitted(&channel)?;
+        self.edit(Edit::UpdateChannel(channel)).await?;
+        let roster = self.roster();
+        roster.channel(name).cloned().ok_or_else(|| EditError::not_found("channel", name))
+    }
+
+    /// Programs are started only with the configuration file's word.
+    fn permitted(&self, channel: &Channel) -> Result<(), EditError> {
+        if !matches!(channel.kind, ChannelKind::Command(_)) || self.config().allow_commands {
+            return Ok(());
+        }
+        Err(EditError::Invalid(vec![Problem {
+            key: "command".to_owned(),
+            message: "channels may not start programs here".to_owned(),
+            hint: Some("write allow_commands: true into the configuration file".to_owned()),
+            place: None,
+        }]))
+    }
+
+    /// What delivers: also past the outbox.
+    #[must_use]
+    pub fn notifier(&self) -> &Notifier {
+        &self.0.notifier
     }
 
     /// Removes a channel that no monitor uses.

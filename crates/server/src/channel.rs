@@ -1,161 +1,287 @@
 //! A channel: a named way to reach somebody. What is sent over it, and how, is
 //! [`notify`](crate::notify)'s business.
 
-use serde::Serialize;
-use serde_json::json;
+mod setting;
+mod value;
 
-use crate::secret::Secret;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json};
+
+use crate::config::{Fields, Node, Problems, Value};
+use crate::notify::Means;
+pub use crate::notify::{
+    Alertmanager, Command, Discord, Email, Gotify, Matrix, Mattermost, Ntfy, Opsgenie, PagerDuty,
+    Pushover, SlackBot, SlackHook, SmsGateway, Teams, Telegram, TwilioCall, TwilioSms,
+    VoiceGateway, VonageCall, VonageSms, Webhook,
+};
+pub use setting::{Field, ITEMS_MAX, Number, Shape, TEXT_MAX_BYTES};
+pub(crate) use setting::{Setting, Settings, choice, joined, settings};
+pub use value::{Address, Escape, Mailbox, Phone, SecretMap, Smtp, Template};
 
 /// A named way to reach somebody. As JSON it shows no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Unique; monitors name it under `notify`.
     pub name: String,
     /// Which kind, with its settings.
-    #[serde(flatten)]
     pub kind: ChannelKind,
 }
 
-/// Every kind of channel; the same words are the keys in configuration and API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChannelKind {
-    /// A signed HTTP POST (Standard Webhooks).
-    Webhook(Webhook),
-    /// A mail over SMTP.
-    Email(Email),
+/// How the kinds that share a word are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The word is this kind's alone, or what is left.
+    None,
+    /// By this value of `provider`.
+    Provider(&'static str),
+    /// By having this key.
+    Has(&'static str),
+}
+
+/// A kind of channel, for configuration, pages, schema and manual.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The key in configuration and API.
+    pub word: &'static str,
+    /// What tells it apart from others with the same key.
+    pub mark: Mark,
+    /// Unique: in the pages' addresses.
+    pub slug: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// What it is; lines as written.
+    pub about: &'static [&'static str],
+    /// Its settings.
+    pub fields: &'static [Field],
+    read: fn(&mut Fields<'_>, &mut Problems) -> Option<ChannelKind>,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.slug)
+    }
+}
+
+impl Kind {
+    /// What it is, on one line.
+    #[must_use]
+    pub fn about(&self) -> String {
+        joined(self.about)
+    }
+
+    /// Is a mapping of settings meant for this kind?
+    fn claims(&self, node: &Node) -> bool {
+        let Value::Map(entries) = &node.value else { return self.mark == Mark::None };
+        let value = |key: &str| entries.iter().find(|(found, _)| found.text == key);
+        match self.mark {
+            Mark::None => true,
+            Mark::Has(key) => value(key).is_some(),
+            Mark::Provider(word) => {
+                value("provider").is_some_and(|(_, node)| node.json().as_str() == Some(word))
+            }
+        }
+    }
+
+    /// Reads its settings out of a mapping.
+    pub(crate) fn read(
+        &self,
+        node: &Node,
+        path: &str,
+        problems: &mut Problems,
+    ) -> Option<ChannelKind> {
+        let mut fields = Fields::open(node, path, problems)?;
+        if matches!(self.mark, Mark::Provider(_)) {
+            fields.get("provider");
+        }
+        let before = problems.count();
+        let kind = (self.read)(&mut fields, problems);
+        fields.close(&[], problems);
+        let kind = kind?;
+        if problems.count() == before
+            && let Err((key, wrong, hint)) = kind.check()
+        {
+            let at = if key.is_empty() { path.to_owned() } else { format!("{path}.{key}") };
+            let place = crate::config::place_of(node, key);
+            problems.add(&at, place, wrong);
+            problems.hint(hint);
+        }
+        Some(kind)
+    }
+}
+
+/// The kind that a mapping under a word is meant for.
+///
+/// # Errors
+/// The providers that there are.
+pub(crate) fn kind_of(word: &str, node: &Node) -> Result<&'static Kind, Vec<&'static str>> {
+    let mut alike = KINDS.iter().filter(|kind| kind.word == word);
+    alike.clone().find(|kind| kind.claims(node)).ok_or_else(|| {
+        let provider = |kind: &Kind| match kind.mark {
+            Mark::Provider(word) => Some(word),
+            Mark::None | Mark::Has(_) => None,
+        };
+        alike.by_ref().filter_map(provider).collect()
+    })
+}
+
+macro_rules! kinds {
+    ($($variant:ident $word:literal $slug:literal $title:literal $mark:expr;)*) => {
+        /// Every kind of channel.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum ChannelKind {
+            $(
+                #[doc = $title]
+                $variant($variant),
+            )*
+        }
+
+        /// Every kind of channel, in the order of the pages and the manual.
+        pub const KINDS: &[Kind] = &[$(Kind {
+            word: $word,
+            mark: $mark,
+            slug: $slug,
+            title: $title,
+            about: <$variant as Settings>::ABOUT,
+            fields: <$variant as Settings>::FIELDS,
+            read: |fields, problems| {
+                <$variant as Settings>::read(fields, problems).map(ChannelKind::$variant)
+            },
+        }),*];
+
+        impl ChannelKind {
+            /// Which of [`KINDS`].
+            #[must_use]
+            pub fn kind(&self) -> &'static Kind {
+                let slug = match self { $(Self::$variant(_) => $slug,)* };
+                let found = KINDS.iter().find(|kind| kind.slug == slug);
+                found.unwrap_or_else(|| unreachable!("one macro makes both"))
+            }
+
+            fn stored(&self) -> Map<String, Json> {
+                match self { $(Self::$variant(settings) => settings.stored(),)* }
+            }
+
+            fn shown(&self) -> Map<String, Json> {
+                match self { $(Self::$variant(settings) => settings.shown(),)* }
+            }
+
+            /// Every secret in it.
+            pub(crate) fn hidden(&self) -> Vec<String> {
+                match self { $(Self::$variant(settings) => settings.hidden(),)* }
+            }
+
+            fn check(&self) -> Result<(), (&'static str, String, &'static str)> {
+                match self { $(Self::$variant(settings) => settings.check(),)* }
+            }
+
+            /// The server that it speaks to, for messages.
+            pub(crate) fn at(&self) -> String {
+                match self { $(Self::$variant(settings) => settings.at(),)* }
+            }
+
+            /// Who is reached, for people.
+            #[must_use]
+            pub fn reaches(&self) -> String {
+                match self { $(Self::$variant(settings) => settings.reaches(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Email "email" "email" "Email" Mark::None;
+    TwilioSms "sms" "sms-twilio" "SMS by Twilio" Mark::Provider("twilio");
+    VonageSms "sms" "sms-vonage" "SMS by Vonage" Mark::Provider("vonage");
+    SmsGateway "sms" "sms-gateway" "SMS by a gateway of your own" Mark::Provider("gateway");
+    TwilioCall "voice" "voice-twilio" "Voice call by Twilio" Mark::Provider("twilio");
+    VonageCall "voice" "voice-vonage" "Voice call by Vonage" Mark::Provider("vonage");
+    VoiceGateway "voice" "voice-gateway" "Voice call by a gateway of your own"
+        Mark::Provider("gateway");
+    SlackBot "slack" "slack-bot" "Slack bot" Mark::Has("token");
+    SlackHook "slack" "slack" "Slack incoming webhook" Mark::None;
+    Discord "discord" "discord" "Discord" Mark::None;
+    Telegram "telegram" "telegram" "Telegram" Mark::None;
+    Teams "teams" "teams" "Microsoft Teams" Mark::None;
+    Matrix "matrix" "matrix" "Matrix" Mark::None;
+    Mattermost "mattermost" "mattermost" "Mattermost" Mark::None;
+    Ntfy "ntfy" "ntfy" "ntfy" Mark::None;
+    Gotify "gotify" "gotify" "Gotify" Mark::None;
+    Pushover "pushover" "pushover" "Pushover" Mark::None;
+    PagerDuty "pagerduty" "pagerduty" "PagerDuty" Mark::None;
+    Opsgenie "opsgenie" "opsgenie" "Opsgenie" Mark::None;
+    Alertmanager "alertmanager" "alertmanager" "Prometheus Alertmanager" Mark::None;
+    Webhook "webhook" "webhook" "Webhook" Mark::None;
+    Command "command" "command" "Command" Mark::None;
+}
+
+/// Does any kind keep a secret under this key?
+pub(crate) fn is_secret_key(key: &str) -> bool {
+    let secret = |field: &Field| {
+        let shape = matches!(field.shape, Shape::Secret | Shape::LongSecret | Shape::Address);
+        // Where a provider is reached is no secret.
+        field.key == key && shape && !matches!(key, "api_base" | "server" | "homeserver")
+    };
+    KINDS.iter().any(|kind| kind.fields.iter().any(secret))
 }
 
 impl ChannelKind {
     /// The word used as the key in configuration and API.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Webhook(_) => "webhook",
-            Self::Email(_) => "email",
-        }
-    }
-}
-
-impl ChannelKind {
-    /// Where it goes, for messages.
-    pub(crate) fn at(&self) -> String {
-        match self {
-            Self::Webhook(webhook) => webhook.url.to_string(),
-            Self::Email(email) => email.smtp.to_string(),
-        }
+    pub fn name(&self) -> &'static str {
+        self.kind().word
     }
 }
 
 impl Channel {
     /// As JSON with its secrets, in the form that [`config::channel`](crate::config::channel)
     /// reads: for the store, never for a message.
-    pub(crate) fn to_stored(&self) -> serde_json::Value {
-        let kind = match &self.kind {
-            ChannelKind::Webhook(webhook) => json!({
-                "url": webhook.url.reveal().as_str(),
-                "secret": webhook.secret.as_ref().map(Secret::reveal),
-            }),
-            ChannelKind::Email(email) => json!({
-                "smtp": email.smtp.to_string(),
-                "from": email.from,
-                "to": email.to,
-                "username": email.username,
-                "password": email.password.as_ref().map(Secret::reveal),
-                "require_tls": email.require_tls,
-            }),
-        };
-        json!({ "name": self.name, self.kind.name(): kind })
+    pub(crate) fn to_stored(&self) -> Json {
+        self.as_json(self.kind.stored())
     }
-}
 
-/// Where and how a webhook is posted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Webhook {
-    /// `http://` or `https://`. Its path often is the password, so it is shown cut.
-    #[serde(serialize_with = "show_address")]
-    pub url: Address,
-    /// The signing key: `whsec_` and base64, or any text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret: Option<Secret>,
-}
-
-/// How mail is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Email {
-    /// The mail server.
-    #[serde(serialize_with = "show_smtp")]
-    pub smtp: Smtp,
-    /// The sender's mailbox.
-    pub from: String,
-    /// The recipients' mailboxes.
-    pub to: Vec<String>,
-    /// Account name at the mail server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// Its password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
-    /// Send nothing unless the connection is encrypted.
-    pub require_tls: bool,
-}
-
-/// A mail server: `smtp://host:587` (STARTTLS) or `smtps://host:465` (TLS from the start).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Smtp {
-    /// TLS from the first byte (RFC 8314).
-    pub implicit_tls: bool,
-    /// Name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl std::fmt::Display for Smtp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = if self.implicit_tls { "smtps" } else { "smtp" };
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        write!(f, "{scheme}://{host}:{}", self.port)
-    }
-}
-
-/// A web address whose path and query are not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Address(url::Url);
-
-impl Address {
-    /// Wraps a checked `http` or `https` URL.
+    /// As JSON without secrets.
     #[must_use]
-    pub fn new(url: url::Url) -> Self {
-        Self(url)
+    pub fn to_shown(&self) -> Json {
+        self.as_json(self.kind.shown())
     }
 
-    /// The whole address: for the wire and the store, never for a message.
-    #[must_use]
-    pub fn reveal(&self) -> &url::Url {
-        &self.0
+    fn as_json(&self, mut settings: Map<String, Json>) -> Json {
+        let kind = self.kind.kind();
+        if let Mark::Provider(provider) = kind.mark {
+            settings.insert("provider".to_owned(), provider.into());
+        }
+        let mut map = Map::new();
+        map.insert("name".to_owned(), self.name.as_str().into());
+        map.insert(kind.word.to_owned(), Json::Object(settings));
+        Json::Object(map)
     }
-}
 
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let origin = self.0.origin().ascii_serialization();
-        let hidden = self.0.path() != "/" || self.0.query().is_some();
-        write!(f, "{origin}/{}", if hidden { "***" } else { "" })
-    }
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
+    /// Puts back what [`to_shown`](Self::to_shown) has masked, where `edited` still holds it.
+    pub(crate) fn unmask(&self, edited: &mut Json) {
+        let (shown, stored) = (self.to_shown(), self.to_stored());
+        put_back(edited, &shown, &stored);
     }
 }
 
-fn show_address<S: serde::Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(address)
+fn put_back(edited: &mut Json, shown: &Json, stored: &Json) {
+    match (edited, shown, stored) {
+        (Json::Object(edited), Json::Object(shown), Json::Object(stored)) => {
+            for (key, value) in edited {
+                if let (Some(shown), Some(stored)) = (shown.get(key), stored.get(key)) {
+                    put_back(value, shown, stored);
+                }
+            }
+        }
+        (edited, shown, stored) => {
+            if edited == shown {
+                edited.clone_from(stored);
+            }
+        }
+    }
 }
 
-fn show_smtp<S: serde::Serializer>(smtp: &Smtp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(smtp)
+impl Serialize for Channel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_shown().serialize(serializer)
+    }
 }

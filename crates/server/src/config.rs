@@ -25,8 +25,8 @@ use whydown_core::monitor::Monitor;
 use crate::channel::Channel;
 pub use crate::store::Kept as Retention;
 pub(crate) use dependencies::check_one as check_dependencies;
-use node::{Node, Value};
-use read::{Fields, Problems, refuse};
+pub(crate) use node::{Node, Value};
+pub(crate) use read::{Fields, Problems, refuse, text};
 
 /// The data directory when none is given, from the directory of start.
 pub const DATA_DIRECTORY: &str = "whydown-data";
@@ -56,6 +56,8 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Who is told when.
     pub rules: Rules,
+    /// May channels start programs?
+    pub allow_commands: bool,
 }
 
 impl Default for Config {
@@ -72,6 +74,7 @@ impl Default for Config {
             monitors: Vec::new(),
             channels: Vec::new(),
             rules: Rules { grouping: Some(Grouping::default()), ..Rules::default() },
+            allow_commands: false,
         }
     }
 }
@@ -193,6 +196,7 @@ fn file(node: &Node, problems: &mut Problems) -> Config {
     if let Some(node) = fields.get("retention") {
         retention(node, &mut config.retention, problems);
     }
+    config.allow_commands = fields.bool("allow_commands", problems).unwrap_or_default();
     let read =
         |node: &Node, path: &str, problems: &mut Problems| channels::read(node, path, problems);
     if let Some(node) = fields.get("channels") {
@@ -200,6 +204,9 @@ fn file(node: &Node, problems: &mut Problems) -> Config {
         if config.channels.len() > CHANNELS_MAX {
             let message = format!("{} channels; at most {CHANNELS_MAX}", config.channels.len());
             problems.add("channels", node.place, message);
+        }
+        if !config.allow_commands {
+            refuse_commands(node, problems);
         }
     }
     // A channel with a mistake in it exists all the same: one mistake is one message.
@@ -262,6 +269,26 @@ fn at_most(key: &str, node: &Node, count: usize, max: usize, problems: &mut Prob
     if count > max {
         problems.add(key, node.place, format!("{count} entries; at most {max}"));
     }
+}
+
+/// A channel that starts a program needs the file's word.
+fn refuse_commands(node: &Node, problems: &mut Problems) {
+    let Value::List(items) = &node.value else { return };
+    for (i, item) in items.iter().enumerate() {
+        let Value::Map(entries) = &item.value else { continue };
+        if let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "command") {
+            let path = format!("channels[{i}].command");
+            problems.add(&path, key.place, "channels may not start programs here");
+            problems.hint("write allow_commands: true beside channels, if that is what you want");
+        }
+    }
+}
+
+/// Where a key of a mapping stands, or else the mapping.
+pub(crate) fn place_of(node: &Node, key: &str) -> Option<(u32, u32)> {
+    let Value::Map(entries) = &node.value else { return node.place };
+    let found = entries.iter().find(|(found, _)| found.text == key);
+    found.map_or(node.place, |(_, node)| node.place)
 }
 
 /// Reads a list of named things; a name that was there before is a problem.

@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::engine::{Engine, Event, Inbox, Shared};
 use crate::health::HealthBoard;
-use crate::notify::{ATTEMPT_TIMEOUT, Notifier};
+use crate::notify::reply::Replies;
+use crate::notify::{ATTEMPT_TIMEOUT, House, Notifier};
 use crate::outbox::{Outbox, Schedule};
 use crate::probing::{Prober, Rechecks, Wires};
 pub use crate::reload::Watch;
@@ -176,7 +177,10 @@ impl Running {
         let wake = Arc::clone(&shared.outbox);
         let assignments = shared.assignments.subscribe();
         let engine = Engine::load(shared, config).await?;
-        let notifier = Notifier::new(around.attempt_timeout, around.authorities);
+        let key = store.reply_key(&crate::access::fresh_key().map_err(random)?).await?;
+        let house =
+            House { store: store.clone(), roster: seen.roster.clone(), replies: Replies::new(key) };
+        let notifier = Notifier::of_house(around.attempt_timeout, around.authorities, house);
         let outbox = Outbox {
             store: store.clone(),
             clock: around.clock.clone(),
@@ -247,6 +251,15 @@ impl Running {
             tracing::warn!("some tasks did not stop in time and were cut off");
         }
         self.app.store().close().await;
+    }
+}
+
+fn random(source: std::io::Error) -> StoreError {
+    StoreError::Io {
+        action: "read",
+        path: "/dev/urandom".into(),
+        source,
+        hint: "the operating system gives no random numbers",
     }
 }
 

@@ -14,6 +14,7 @@ mod names;
 mod notices;
 mod observations;
 mod open;
+mod threads;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! Nothing is visible without signing in, except sign-in, set-up, assets and `/healthz`.
 
 mod account;
+mod answer;
 mod assets;
 mod channels;
 mod diagnose;
@@ -66,6 +67,8 @@ pub fn router(app: App) -> Router {
         .merge(entrance::routes())
         .fallback(guard::nowhere)
         .layer(csrf(&web.app))
+        // Signed requests of providers and of people who hold a message: no session to protect.
+        .merge(answer::routes())
         .layer(middleware::from_fn_with_state(web.clone(), dress::dress));
     Router::new()
         .merge(pages)
@@ -94,6 +97,8 @@ fn inside() -> Router<Web> {
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/channels", get(channels::list).post(channels::create))
+        .route("/new-channel/{kind}", get(channels::new))
+        .route("/channels/{name}/edit", get(channels::edit).post(channels::update))
         .route("/channels/{name}/test", post(channels::test))
         .route("/channels/{name}/delete", post(channels::delete))
         .route("/diagnose", get(diagnose::form).post(diagnose::diagnose))

@@ -9,20 +9,20 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Error, Options, Spanned};
 
 /// Line and column, counted from 1.
-pub(super) type Place = Option<(u32, u32)>;
+pub(crate) type Place = Option<(u32, u32)>;
 /// Mappings, lists and values in one file; enough for 100,000 monitors.
 const NODES_MAX: usize = 4_000_000;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 /// What a value can be.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Number(serde_json::Number),
@@ -39,20 +39,20 @@ pub(super) enum Value {
 
 /// A key and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) place: Place,
-    pub(super) text: String,
+pub(crate) struct Key {
+    pub(crate) place: Place,
+    pub(crate) text: String,
 }
 
 /// What keeps a text from being YAML.
-pub(super) struct Syntax {
-    pub(super) place: Place,
-    pub(super) message: String,
+pub(crate) struct Syntax {
+    pub(crate) place: Place,
+    pub(crate) message: String,
 }
 
 impl Node {
     /// As it may be shown: never what a variable stands for.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
             Value::Bool(value) => value.to_string(),
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// Every text in it, keys left out.
-    pub(super) fn each_text(&mut self, change: &mut dyn FnMut(Place, &mut Value)) {
+    pub(crate) fn each_text(&mut self, change: &mut dyn FnMut(Place, &mut Value)) {
         match &mut self.value {
             Value::Text(_) => change(self.place, &mut self.value),
             Value::List(items) => items.iter_mut().for_each(|node| node.each_text(change)),
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// As JSON, for values that are compared and not read.
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => (*value).into(),
@@ -109,7 +109,7 @@ impl From<&serde_json::Value> for Node {
 }
 
 /// Reads YAML. An empty file is `Null`.
-pub(super) fn parse(text: &str) -> Result<Node, Syntax> {
+pub(crate) fn parse(text: &str) -> Result<Node, Syntax> {
     let mut budget = Budget::default();
     budget.max_nodes = NODES_MAX;
     budget.max_events = 2 * NODES_MAX;

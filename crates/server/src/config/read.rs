@@ -16,18 +16,22 @@ const ALIKE_MAX: usize = 3;
 
 /// What was found wrong so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems(pub(super) Vec<Problem>);
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
 
 impl Problems {
-    pub(super) fn add(&mut self, key: &str, place: Place, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, key: &str, place: Place, message: impl Into<String>) {
         let problem = Problem { key: key.to_owned(), message: message.into(), hint: None, place };
         self.0.push(problem);
     }
 
-    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+    pub(crate) fn hint(&mut self, hint: impl Into<String>) {
         if let Some(last) = self.0.last_mut() {
             last.hint = Some(hint.into());
         }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// A value that can't be. Errors about a value that a variable stands for are not repeated,
@@ -48,7 +52,7 @@ impl Problems {
 }
 
 /// A mapping whose keys are taken one by one; what is left over is unknown.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     path: String,
     place: Place,
     entries: Vec<(&'a Key, &'a Node)>,
@@ -57,7 +61,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The entries of a mapping; `None` (and a problem) when it is none.
-    pub(super) fn open(node: &'a Node, path: &str, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn open(node: &'a Node, path: &str, problems: &mut Problems) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
             problems.expected(path, node, "a mapping of keys and values");
             return None;
@@ -85,17 +89,17 @@ impl<'a> Fields<'a> {
     }
 
     /// The path of a key.
-    pub(super) fn at(&self, key: &str) -> String {
+    pub(crate) fn at(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// The mapping's own path.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// The value of a key; `None` when it isn't there or empty.
-    pub(super) fn get(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub(crate) fn get(&mut self, key: &'static str) -> Option<&'a Node> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
@@ -104,7 +108,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The same, missing being a problem.
-    pub(super) fn need(
+    pub(crate) fn need(
         &mut self,
         key: &'static str,
         example: &str,
@@ -118,12 +122,12 @@ impl<'a> Fields<'a> {
         node
     }
 
-    pub(super) fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<String> {
         let path = self.at(key);
         text(self.get(key)?, &path, problems)
     }
 
-    pub(super) fn bool(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
+    pub(crate) fn bool(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
         let node = self.get(key)?;
         match &node.value {
             Value::Bool(value) => Some(*value),
@@ -138,7 +142,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number from `min` to `max`.
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         key: &'static str,
         (min, max): (u64, u64),
@@ -159,7 +163,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A duration within limits: `30s`, or milliseconds under `key_ms`.
-    pub(super) fn duration(
+    pub(crate) fn duration(
         &mut self,
         key: &'static str,
         key_ms: &'static str,
@@ -189,7 +193,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One text or a list of texts.
-    pub(super) fn texts(
+    pub(crate) fn texts(
         &mut self,
         key: &'static str,
         problems: &mut Problems,
@@ -204,7 +208,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A mapping of texts.
-    pub(super) fn text_map(
+    pub(crate) fn text_map(
         &mut self,
         key: &'static str,
         problems: &mut Problems,
@@ -222,7 +226,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Keys that nobody asked for. `moved` says where a misplaced key belongs.
-    pub(super) fn close(self, moved: &[(&str, &str)], problems: &mut Problems) {
+    pub(crate) fn close(self, moved: &[(&str, &str)], problems: &mut Problems) {
         for (key, _) in &self.entries {
             let name = key.text.as_str();
             if self.known.contains(&name) {
@@ -243,7 +247,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Checks one value by parsing its text.
-pub(super) fn parsed<T: std::str::FromStr<Err: Display>>(
+pub(crate) fn parsed<T: std::str::FromStr<Err: Display>>(
     node: &Node,
     path: &str,
     problems: &mut Problems,
@@ -258,7 +262,7 @@ pub(super) fn parsed<T: std::str::FromStr<Err: Display>>(
 }
 
 /// A text; a number is taken as it was written.
-pub(super) fn text(node: &Node, path: &str, problems: &mut Problems) -> Option<String> {
+pub(crate) fn text(node: &Node, path: &str, problems: &mut Problems) -> Option<String> {
     match &node.value {
         Value::Text(text) | Value::Expanded { text, .. } => Some(text.clone()),
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),
@@ -273,7 +277,7 @@ pub(super) fn text(node: &Node, path: &str, problems: &mut Problems) -> Option<S
 }
 
 /// Notes what another check says of a value.
-pub(super) fn refuse(key: &str, node: &Node, error: impl Display, problems: &mut Problems) {
+pub(crate) fn refuse(key: &str, node: &Node, error: impl Display, problems: &mut Problems) {
     problems.refuse(key, node, error);
 }
 
@@ -296,7 +300,7 @@ fn duration_ms(node: &Node) -> Result<Duration, String> {
 }
 
 /// The known name that looks most like `name`.
-pub(super) fn alike<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn alike<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = ALIKE_MAX.min(name.chars().count() / 2);
     known
         .map(|known| (edit_distance(known, name), known))

@@ -2,9 +2,13 @@
 //! used for nothing else; a test compares their keys with those that the reader knows.
 #![expect(dead_code, reason = "only their schema is used")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::channel::{Field, ITEMS_MAX, KINDS, Kind, Mark, Shape};
 
 /// The configuration of whydown.
 #[derive(JsonSchema)]
@@ -22,6 +26,8 @@ pub(super) struct File {
     monitors: Option<Vec<Monitor>>,
     /// Who can be told.
     channels: Option<Vec<Channel>>,
+    /// May channels start programs on this machine? Default: false.
+    allow_commands: Option<bool>,
     /// Who is told of what, and in which steps. Every one that matches applies.
     policies: Option<Vec<Policy>>,
     /// People and their channels, for policies and rotations.
@@ -335,42 +341,89 @@ enum TextOrList {
 }
 
 /// A named way to reach somebody: its name and one kind.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Channel {
-    /// Unique; monitors name it under notify.
-    #[schemars(length(min = 1, max = 100))]
-    name: String,
-    /// A signed HTTP POST (Standard Webhooks).
-    webhook: Option<Webhook>,
-    /// A mail over SMTP.
-    email: Option<Email>,
+struct Channel;
+
+impl JsonSchema for Channel {
+    fn schema_name() -> Cow<'static, str> {
+        "Channel".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name = json!({
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 100,
+            "description": "Unique; monitors name it under notify.",
+        });
+        let mut properties = Map::from_iter([("name".to_owned(), name)]);
+        for word in super::channels::words() {
+            properties.insert(word.to_owned(), settings(word));
+        }
+        let schema = json!({
+            "type": "object",
+            "description": "A named way to reach somebody: its name and one kind.",
+            "properties": properties,
+            "required": ["name"],
+            "additionalProperties": false,
+        });
+        // An object literal is a schema.
+        schema.try_into().unwrap_or_default()
+    }
 }
 
-/// A signed HTTP POST.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Webhook {
-    /// http:// or https://.
-    url: String,
-    /// The signing key: whsec_ and base64, or any text.
-    secret: Option<String>,
+/// What may be written under a kind's word; several kinds may share one.
+fn settings(word: &str) -> Value {
+    let kinds: Vec<&Kind> = KINDS.iter().filter(|kind| kind.word == word).collect();
+    let mut properties = Map::new();
+    let providers: Vec<&str> = kinds.iter().filter_map(|kind| provider(kind)).collect();
+    if !providers.is_empty() {
+        let about = "Who sends it.";
+        properties.insert(
+            "provider".to_owned(),
+            json!({ "type": "string", "enum": providers, "description": about }),
+        );
+    }
+    for field in kinds.iter().flat_map(|kind| kind.fields) {
+        properties.entry(field.key).or_insert_with(|| property(field));
+    }
+    let everywhere = |key: &String| {
+        let required =
+            |kind: &&Kind| kind.fields.iter().any(|field| field.key == key && field.required);
+        kinds.iter().all(required) || (key == "provider" && !providers.is_empty())
+    };
+    let required: Vec<&String> = properties.keys().filter(|key| everywhere(key)).collect();
+    let about: Vec<String> = kinds.iter().map(|kind| kind.about()).collect();
+    json!({
+        "type": "object",
+        "description": about.join(" Or: "),
+        "required": required,
+        "properties": properties,
+        "additionalProperties": false,
+    })
 }
 
-/// A mail over SMTP.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Email {
-    /// smtp://host:587 (STARTTLS when offered) or smtps://host:465.
-    smtp: String,
-    /// The sender.
-    from: String,
-    /// The recipients.
-    to: TextOrList,
-    /// Account at the mail server.
-    username: Option<String>,
-    /// Its password.
-    password: Option<String>,
-    /// Send nothing unless the connection is encrypted. Default: true with a username.
-    require_tls: Option<bool>,
+fn provider(kind: &Kind) -> Option<&'static str> {
+    match kind.mark {
+        Mark::Provider(word) => Some(word),
+        Mark::None | Mark::Has(_) => None,
+    }
+}
+
+fn property(field: &Field) -> Value {
+    let text = json!({ "type": "string" });
+    let mut property = match field.shape {
+        Shape::Text | Shape::Secret | Shape::Long | Shape::LongSecret | Shape::Address => {
+            // A number is taken as written.
+            json!({ "anyOf": [text, { "type": "integer" }] })
+        }
+        Shape::Number(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::List => {
+            json!({ "anyOf": [text, { "type": "array", "items": text, "maxItems": ITEMS_MAX }] })
+        }
+        Shape::Map => json!({ "type": "object", "additionalProperties": text }),
+        Shape::Choice(words) => json!({ "type": "string", "enum": words }),
+    };
+    property["description"] = field.about().into();
+    property
 }

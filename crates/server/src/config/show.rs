@@ -15,6 +15,11 @@ const LINE_MAX: usize = 120;
 const SECRET_WORDS: [&str; 6] = ["secret", "password", "token", "authorization", "cookie", "key"];
 /// So have these keys.
 const SECRET_KEYS: [&str; 2] = ["url", "body"];
+
+/// Does a key hold what nobody may see?
+fn is_secret_key(key: &str) -> bool {
+    SECRET_KEYS.contains(&key) || crate::channel::is_secret_key(key)
+}
 /// Shorter texts are no secret, and would star out half a line.
 const HIDDEN_MIN: usize = 4;
 
@@ -86,7 +91,7 @@ pub(super) fn hidden(node: &Node, texts: &mut Vec<String>) {
         Value::Map(entries) => {
             for (key, node) in entries {
                 let inside = matches!(key.text.as_str(), "headers" | "secret" | "password");
-                if inside || SECRET_KEYS.contains(&key.text.as_str()) {
+                if inside || is_secret_key(&key.text) {
                     written(node, texts);
                 }
                 hidden(node, texts);
@@ -103,8 +108,10 @@ pub(super) fn hidden(node: &Node, texts: &mut Vec<String>) {
 fn written(node: &Node, texts: &mut Vec<String>) {
     match &node.value {
         Value::Text(text) if text.len() >= HIDDEN_MIN && !text.contains("${") => {
-            texts.push(text.clone());
+            // A text of several lines stands indented in the file.
+            texts.extend(text.lines().filter(|line| line.len() >= HIDDEN_MIN).map(str::to_owned));
         }
+        Value::List(items) => items.iter().for_each(|node| written(node, texts)),
         Value::Map(entries) => entries.iter().for_each(|(_, node)| written(node, texts)),
         _ => {}
     }
@@ -120,7 +127,7 @@ fn starred(line: &str) -> String {
         let word = word.unwrap_or_default().to_ascii_lowercase();
         let word = word.trim_matches(['"', '\'']);
         let secret = SECRET_WORDS.iter().any(|secret| word.contains(secret));
-        let secret = secret || SECRET_KEYS.contains(&word);
+        let secret = secret || is_secret_key(word);
         shown.push_str(key);
         shown.push(':');
         if !secret {

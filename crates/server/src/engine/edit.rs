@@ -22,6 +22,8 @@ pub(crate) enum Edit {
     DeleteMonitor(String),
     /// A new channel.
     CreateChannel(Channel),
+    /// Another definition under the same name.
+    UpdateChannel(Channel),
     /// Gone.
     DeleteChannel(String),
 }
@@ -75,6 +77,10 @@ impl Engine {
                 Ok(())
             }
             Edit::CreateChannel(channel) => self.create_channel(channel).await,
+            Edit::UpdateChannel(channel) => {
+                self.editable_channel(&channel.name)?;
+                self.define_channel(channel).await
+            }
             Edit::DeleteChannel(name) => self.delete_channel(name).await,
         }
     }
@@ -119,6 +125,10 @@ impl Engine {
         if self.roster().channel(&channel.name).is_some() {
             return Err(EditError::name_taken("channel", &channel.name));
         }
+        self.define_channel(channel).await
+    }
+
+    async fn define_channel(&mut self, channel: Channel) -> Result<(), EditError> {
         let row = ChannelRow { name: channel.name.clone(), definition: channel.to_stored() };
         self.shared.store.define_channel(&row, self.shared.clock.now()).await?;
         self.stored.channels.insert(channel.name.clone(), channel);
@@ -127,11 +137,8 @@ impl Engine {
     }
 
     async fn delete_channel(&mut self, name: String) -> Result<(), EditError> {
+        self.editable_channel(&name)?;
         let roster = self.roster();
-        let entry = roster.channel(&name).ok_or_else(|| EditError::not_found("channel", &name))?;
-        if entry.origin == Origin::File {
-            return Err(EditError::read_only("channel", &name, roster.file()));
-        }
         let users = roster.entries.iter().filter(|entry| entry.monitor.notify.contains(&name));
         let monitors: Vec<String> = users.map(|entry| entry.monitor.name.clone()).collect();
         if !monitors.is_empty() {
@@ -141,6 +148,15 @@ impl Engine {
         self.stored.channels.remove(&name);
         self.restock(&[]);
         Ok(())
+    }
+
+    fn editable_channel(&self, name: &str) -> Result<(), EditError> {
+        let roster = self.roster();
+        let entry = roster.channel(name).ok_or_else(|| EditError::not_found("channel", name))?;
+        match entry.origin {
+            Origin::Api => Ok(()),
+            Origin::File => Err(EditError::read_only("channel", name, roster.file())),
+        }
     }
 
     /// A new roster from the same file and what is stored now.

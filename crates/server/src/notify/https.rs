@@ -1,13 +1,18 @@
 //! One HTTP/1.1 request over a fresh connection, with TLS where the address says so, and limits
-//! on everything. No redirects: a webhook that moved is an error that somebody should see.
+//! on everything. No redirects: a webhook that moved is an error that somebody should see. What
+//! was answered is kept without the secrets that a receiver may echo.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -15,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
+use super::hidden::Hidden;
 use super::{DeliveryError, quote};
 
 /// How long one address may take to accept a connection.
@@ -37,10 +43,51 @@ impl std::fmt::Debug for Client {
 }
 
 /// What is sent.
-pub(super) struct Post<'a> {
-    pub(super) url: &'a url::Url,
-    pub(super) headers: Vec<(HeaderName, String)>,
-    pub(super) body: Vec<u8>,
+#[derive(Clone)]
+pub(crate) struct Call {
+    method: Method,
+    url: url::Url,
+    headers: Vec<(HeaderName, String)>,
+    body: Vec<u8>,
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, url: url::Url) -> Self {
+        Self { method, url, headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub(crate) fn post(url: url::Url) -> Self {
+        Self::new(Method::POST, url)
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn authorization(self, scheme: &str, value: &str) -> Self {
+        self.header(AUTHORIZATION, format!("{scheme} {value}"))
+    }
+
+    pub(crate) fn basic(self, user: &str, password: &str) -> Self {
+        let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        self.authorization("Basic", &pair)
+    }
+
+    pub(crate) fn body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header(CONTENT_TYPE, kind)
+    }
+
+    pub(crate) fn json(self, value: &serde_json::Value) -> Self {
+        self.body("application/json", value.to_string())
+    }
+
+    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        let body = form.extend_pairs(fields).finish();
+        self.body("application/x-www-form-urlencoded", body)
+    }
 }
 
 impl Client {
@@ -50,14 +97,14 @@ impl Client {
         Self { tls: OnceLock::new(), authorities }
     }
 
-    /// Posts and reads the answer; any 2xx is success.
-    pub(super) async fn post(&self, post: Post<'_>) -> Result<(), DeliveryError> {
-        let host = post.url.host_str().unwrap_or_default().to_owned();
-        let port = post.url.port_or_known_default().unwrap_or(443);
+    /// Sends and reads the answer, whatever it says; `hidden` is starred out in it.
+    pub(super) async fn send(&self, call: &Call, hidden: &Hidden) -> Result<Answer, DeliveryError> {
+        let host = call.url.host_str().unwrap_or_default().to_owned();
+        let port = call.url.port_or_known_default().unwrap_or(443);
         let at = format!("{host}:{port}");
-        let request = request(&post, &at)?;
+        let request = request(call, &at)?;
         let stream = connect(host.trim_matches(['[', ']']), port, &at).await?;
-        let answer = if post.url.scheme() == "https" {
+        let mut answer = if call.url.scheme() == "https" {
             let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
                 .map_err(|_| DeliveryError::lasting(format!("{at}: not a name for TLS")))?;
             let stream = TlsConnector::from(self.tls()?).connect(name, stream).await;
@@ -66,7 +113,8 @@ impl Client {
         } else {
             exchange(stream, request, &at).await?
         };
-        judge(&answer, &at)
+        answer.text = hidden.starred(&answer.text);
+        Ok(answer)
     }
 
     fn tls(&self) -> Result<Arc<rustls::ClientConfig>, DeliveryError> {
@@ -91,18 +139,18 @@ impl Client {
     }
 }
 
-fn request(post: &Post<'_>, at: &str) -> Result<Request<Full<Bytes>>, DeliveryError> {
+fn request(call: &Call, at: &str) -> Result<Request<Full<Bytes>>, DeliveryError> {
     let bad = |what: &str| DeliveryError::lasting(format!("{at}: {what} cannot be sent"));
-    let path = &post.url[url::Position::BeforePath..url::Position::AfterQuery];
-    let host = &post.url[url::Position::BeforeHost..url::Position::AfterPort];
-    let mut request = Request::new(Full::new(Bytes::from(post.body.clone())));
-    *request.method_mut() = Method::POST;
+    let path = &call.url[url::Position::BeforePath..url::Position::AfterQuery];
+    let host = &call.url[url::Position::BeforeHost..url::Position::AfterPort];
+    let mut request = Request::new(Full::new(Bytes::from(call.body.clone())));
+    request.method_mut().clone_from(&call.method);
     *request.uri_mut() = path.parse().map_err(|_| bad("the address"))?;
     let headers: &mut HeaderMap = request.headers_mut();
     headers.insert(hyper::header::HOST, HeaderValue::from_str(host).map_err(|_| bad("the host"))?);
     let agent = concat!("whydown/", env!("CARGO_PKG_VERSION"));
     headers.insert(hyper::header::USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in &post.headers {
+    for (name, value) in &call.headers {
         let value = HeaderValue::from_str(value).map_err(|_| bad(name.as_str()))?;
         headers.insert(name.clone(), value);
     }
@@ -134,10 +182,51 @@ async fn connect(host: &str, port: u16, at: &str) -> Result<TcpStream, DeliveryE
 }
 
 /// An answer's head and the beginning of its body.
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    at: String,
+    pub(crate) status: StatusCode,
     after: Option<Duration>,
-    text: String,
+    /// The body, secrets starred out.
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The body as JSON; `Null` when it is none.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// Another wait than the header's.
+    pub(crate) fn wait(&mut self, seconds: Option<f64>) {
+        let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        self.after = wait.or(self.after);
+    }
+
+    /// Any 2xx is success; otherwise the receiver's own words.
+    pub(crate) fn judge(&self) -> Result<(), DeliveryError> {
+        if self.status.is_success() { Ok(()) } else { Err(self.error(&self.text, "")) }
+    }
+
+    /// May another attempt work, by the status alone?
+    pub(crate) fn passes(&self) -> bool {
+        self.status.is_server_error()
+            || matches!(self.status.as_u16(), 408 | 409 | 423 | 425 | 429)
+            || self.status.is_informational()
+    }
+
+    /// An error with what the receiver said and what to do about it.
+    pub(crate) fn error(&self, words: &str, advice: &str) -> DeliveryError {
+        let words = quote(words);
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
+        let message = format!("{} answered {}{words}{advice}", self.at, self.status);
+        DeliveryError { retry: self.passes(), after: self.after, message }
+    }
+
+    /// The same, where the receiver's words decide whether another attempt makes sense.
+    pub(crate) fn error_that(&self, passes: bool, words: &str, advice: &str) -> DeliveryError {
+        DeliveryError { retry: passes, ..self.error(words, advice) }
+    }
 }
 
 async fn exchange(
@@ -160,6 +249,7 @@ async fn exchange(
         let text = Limited::new(body, ANSWER_MAX_BYTES).collect().await;
         let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Ok(Answer {
+            at: at.to_owned(),
             status: head.status,
             after: retry_after(&head.headers),
             text: String::from_utf8_lossy(&text).into_owned(),
@@ -175,22 +265,14 @@ async fn exchange(
     }
 }
 
-/// RFC 9110 §10.2.3, in seconds; dates are rare there and taken as "not given".
+/// RFC 9110 §10.2.3: seconds, or a date, which is compared with the answer's own.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-fn judge(answer: &Answer, at: &str) -> Result<(), DeliveryError> {
-    let status = answer.status;
-    if status.is_success() {
-        return Ok(());
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
     }
-    let passing = status.is_server_error()
-        || matches!(status.as_u16(), 408 | 409 | 423 | 425 | 429)
-        || status.is_informational();
-    let words = quote(&answer.text);
-    let words = if words.is_empty() { words } else { format!(": {words}") };
-    let message = format!("{at} answered {status}{words}");
-    Err(DeliveryError { retry: passing, after: answer.after, message })
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let now = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Duration::try_from(until.duration_since(now)).ok()
 }

@@ -5,7 +5,9 @@ use axum::extract::FromRequest;
 use axum::extract::Request;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::channel::{Kind, Mark};
 
 /// Fields of one form; what comes after is not read.
 const FIELDS_MAX: usize = 500;
@@ -84,29 +86,12 @@ pub(super) fn monitor_patch(fields: &Fields) -> Value {
 }
 
 /// The channel form as the JSON that configuration and API check.
-pub(super) fn channel_value(fields: &Fields) -> Value {
-    let mut kind = Map::new();
-    let mut set = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            kind.insert(key.to_owned(), value);
-        }
-    };
-    let text = |name: &str| fields.given(name).map(Value::from);
-    let word = if fields.get("kind") == "email" { "email" } else { "webhook" };
-    if word == "email" {
-        let to: Vec<&str> = fields.get("to").split([',', '\n']).map(str::trim).collect();
-        let to: Vec<&str> = to.into_iter().filter(|mailbox| !mailbox.is_empty()).collect();
-        set("smtp", Some(Value::from(fields.get("smtp"))));
-        set("from", Some(Value::from(fields.get("from"))));
-        set("to", Some(json!(to)));
-        set("username", text("username"));
-        let password = Some(fields.exact("password")).filter(|password| !password.is_empty());
-        set("password", password.map(Value::from));
-    } else {
-        set("url", Some(Value::from(fields.get("url"))));
-        set("secret", text("secret"));
+pub(super) fn channel_value(kind: &Kind, fields: &Fields) -> Value {
+    let mut settings = super::channels::settings_of(kind, fields);
+    if let Mark::Provider(provider) = kind.mark {
+        settings.insert("provider".to_owned(), provider.into());
     }
-    json!({ "name": fields.get("name"), word: kind })
+    json!({ "name": fields.get("name"), kind.word: settings })
 }
 
 #[cfg(test)]
@@ -136,15 +121,20 @@ mod tests {
 
     #[test]
     fn a_channel_holds_only_its_own_kind() {
-        let value = channel_value(&fields(&[
+        let form = fields(&[
             ("name", "mail"),
-            ("kind", "email"),
             ("url", "https://ignored.example"),
             ("smtp", "smtp://mail.example:587"),
             ("from", "w@example.com"),
-            ("to", "a@example.com, b@example.com"),
-        ]));
+            ("to", "a@example.com\r\nb@example.com"),
+            ("require_tls", "true"),
+        ]);
+        let kind = |slug| crate::channel::KINDS.iter().find(|kind| kind.slug == slug).unwrap();
+        let value = channel_value(kind("email"), &form);
         assert_eq!(value["email"]["to"], json!(["a@example.com", "b@example.com"]));
-        assert!(value.get("webhook").is_none());
+        assert_eq!(value["email"]["require_tls"], true);
+        assert!(value.get("webhook").is_none() && value["email"].get("url").is_none());
+        let value = channel_value(kind("sms-twilio"), &form);
+        assert_eq!(value["sms"]["provider"], "twilio");
     }
 }

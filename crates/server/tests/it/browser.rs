@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use whydown_lab::{Browser, Host, until};
-use whydown_server::channel::{Address, Channel, ChannelKind, Webhook};
+use whydown_server::channel::Channel;
 use whydown_server::config::Config;
 
 use crate::demo;
@@ -133,8 +133,8 @@ async fn listen(router: axum::Router) -> String {
 }
 
 fn hook(name: &str, url: &str) -> Channel {
-    let url = Address::new(url.parse().unwrap());
-    Channel { name: name.to_owned(), kind: ChannelKind::Webhook(Webhook { url, secret: None }) }
+    let value = serde_json::json!({ "name": "hook", "webhook": { "url": url } });
+    Channel { name: name.to_owned(), ..whydown_server::config::channel(&value).unwrap() }
 }
 
 /// Nothing that the policy forbids, nothing that a script stumbled over. Pages that are left

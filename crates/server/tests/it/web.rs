@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use whydown_core::monitor::Monitor;
-use whydown_server::channel::{Address, Channel, ChannelKind, Webhook};
+use whydown_server::channel::Channel;
 use whydown_server::config::Config;
 
 use crate::demo;
@@ -15,8 +15,9 @@ fn monitor(name: &str, target: &str) -> Monitor {
 }
 
 fn hook(name: &str) -> Channel {
-    let url = Address::new("https://hooks.example.com/very-secret-path".parse().unwrap());
-    Channel { name: name.to_owned(), kind: ChannelKind::Webhook(Webhook { url, secret: None }) }
+    let url = "https://hooks.example.com/very-secret-path";
+    let value = serde_json::json!({ "name": "hook", "webhook": { "url": url } });
+    Channel { name: name.to_owned(), ..whydown_server::config::channel(&value).unwrap() }
 }
 
 #[tokio::test]
