@@ -91,6 +91,7 @@ pub fn diagnose(target: &Target, evidence: &Evidence) -> Diagnosis {
         addresses: addresses(&case),
         seen_as: case.failure.map(|failure| seen_as(failure, target, case.attempt)),
         evidence: facts,
+        happenings: inside::happenings(&case),
         elapsed: elapsed(evidence),
         causes,
     };

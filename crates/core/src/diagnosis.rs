@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause::{Cause, Side};
 use crate::client::SeenAs;
 use crate::failure::{Failure, Stage};
+use crate::inside::Happening;
 use crate::observation::State;
 use crate::scope::Scope;
 use crate::target::{PortSource, Target};
@@ -44,6 +45,9 @@ pub struct Diagnosis {
     pub seen_as: Option<SeenAs>,
     /// The facts that the causes point to.
     pub evidence: Vec<Fact>,
+    /// What happened lately on the failing machine, when its host agent tells; oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub happenings: Vec<Happening>,
     /// How long it took to find out.
     #[serde(rename = "elapsed_ms", with = "ms")]
     pub elapsed: Duration,

@@ -8,6 +8,7 @@ mod listener;
 mod machine;
 mod unit;
 mod upstream;
+pub mod wire;
 
 pub use listener::{Listener, Owner, Queue, Reach, Transport};
 pub use machine::{Clues, FullDisk, Happening, HappeningKind, Machine, Rise};
@@ -63,6 +64,9 @@ pub struct InsideView {
     /// What would have been known with more rights, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_rights: Vec<String>,
+    /// A first word: the whole view is in the making.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 impl InsideView {
@@ -76,9 +80,10 @@ impl InsideView {
 /// What the machine's own packet filter does to a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// Whom the question was asked for: the visitor's address.
-    pub from: IpAddr,
-    /// And the address that it wants to reach.
+    /// Whom the question was asked for; `None`: anybody outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// The address that they want to reach.
     pub to: IpAddr,
     /// The answer.
     pub verdict: FilterVerdict,
@@ -88,6 +93,9 @@ pub struct Judgement {
     /// The deciding rule, as its program prints it; of `undecided`, the one not understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// More about it, where the rule alone doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     /// Packets that the rule has met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets: Option<u64>,

@@ -1,20 +1,23 @@
 //! The inside view of one port: sockets, firewall, services, proxies and machine put together.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use whydown_core::inside::{
-    Clues, FilterVerdict, Happening, HappeningKind, InsideView, Judgement, Listener, Passage,
+    Bond, Clues, FilterVerdict, Happening, HappeningKind, InsideView, Judgement, Listener, Passage,
     Queue, Rise, Transport, Unit, Upstream,
 };
 
+use crate::firewall::{Decision, Firewall, Protocol, Syn};
 use crate::sockets::{self, Which};
 use crate::{kernel_log, machine, passages, units};
 
 /// Listeners of the same programs on other ports that are told of.
 const ELSEWHERE_MAX: usize = 16;
+/// Own addresses for which the packet filter is asked.
+const JUDGED_MAX: usize = 8;
 /// A boot is worth telling for so long.
 const BOOT_LATELY: Duration = Duration::from_secs(3_600);
 
@@ -59,11 +62,16 @@ pub fn look(question: &Question) -> InsideView {
         .filter(|l| l.port == question.port && l.transport == question.transport)
         .cloned()
         .collect();
-    let firewall = judge_port(&listeners, question);
-    let unit_files = units::unit_files();
-    let mut invocations = passages::running();
-    invocations.extend(units::invocations(&unit_files));
-    let proxies = passages::read_all(&invocations);
+    let own = addresses();
+    // Side by side: whoever waits for the answer waits for the slowest program only.
+    let ((firewall, unread), (unit_files, proxies)) = std::thread::scope(|scope| {
+        let filter = scope.spawn(|| judge_port(&own, question));
+        let unit_files = units::unit_files();
+        let mut invocations = passages::running();
+        invocations.extend(units::invocations(&unit_files));
+        let proxies = passages::read_all(&invocations);
+        (filter.join().unwrap_or_default(), (unit_files, proxies))
+    });
     let machine = machine::read(question.before);
     let kills = machine.booted_at.and_then(kernel_log::oom_kills);
     let mut view = InsideView {
@@ -71,11 +79,12 @@ pub fn look(question: &Question) -> InsideView {
         at: Some(now),
         port: question.port,
         transport: question.transport,
-        addresses: addresses(),
+        addresses: own,
         sockets_read: all.read,
         missing_rights: all.missing_rights.clone(),
         ..InsideView::default()
     };
+    view.missing_rights.extend(unread);
     if kills.is_none() {
         view.missing_rights.push("whom the kernel killed for want of memory (root)".to_owned());
     }
@@ -100,35 +109,85 @@ pub fn look(question: &Question) -> InsideView {
     view
 }
 
-/// What the packet filter does to a stranger's connection, one answer for each listener.
+/// The first word on a listener that is gone, said before anybody has looked any further. `rest`:
+/// who listens on the port still.
 #[must_use]
-pub fn judge_all(listeners: &[Listener]) -> Vec<Judgement> {
-    listeners.iter().map(|listener| undecided(listener.address)).collect()
-}
-
-fn judge_port(listeners: &[Listener], question: &Question) -> Vec<Judgement> {
-    let _ = (listeners, question);
-    Vec::new()
-}
-
-fn undecided(to: IpAddr) -> Judgement {
-    Judgement {
-        from: stranger(to),
-        to,
-        verdict: FilterVerdict::Undecided,
-        with: None,
-        rule: None,
-        packets: None,
-        command: None,
-        sent_to: None,
+pub fn first_word(gone: &Listener, rest: Vec<Listener>, at: Timestamp) -> InsideView {
+    let alive = gone.owners.iter().any(|owner| crate::process::state(owner.pid).is_some());
+    let unit = gone.unit.clone().filter(|unit| !unit.ends_with(".scope"));
+    let name = unit.or_else(|| Some(gone.owner()?.process.clone()));
+    let unit = name.map(|name| Unit {
+        name,
+        bond: Bond::LastOwned,
+        state: if alive { "running" } else { "not running" }.to_owned(),
+        stopped_at: (!alive).then_some(at),
+        ..Unit::default()
+    });
+    InsideView {
+        host: host_name(),
+        at: Some(at),
+        port: gone.port,
+        transport: gone.transport,
+        addresses: addresses(),
+        sockets_read: true,
+        listeners: rest,
+        units: unit.into_iter().collect(),
+        partial: true,
+        ..InsideView::default()
     }
 }
 
-/// An address of the Internet that no rule is likely to name.
-fn stranger(to: IpAddr) -> IpAddr {
-    match to {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::new(198, 51, 100, 77)),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x77)),
+/// What the packet filter does to a stranger's connection, one answer for each listener.
+#[must_use]
+pub fn judge_all(listeners: &[Listener]) -> Vec<Judgement> {
+    let firewall = Firewall::read();
+    let own = addresses();
+    let judge = |listener: &Listener| {
+        let v4 = listener.address.is_ipv4();
+        let to = match listener.address {
+            ip if ip.is_unspecified() => own.iter().copied().find(|own| own.is_ipv4() == v4),
+            ip => Some(ip),
+        };
+        // Without an address of its family nobody can knock from outside.
+        let to = to.unwrap_or(listener.address);
+        judge(&firewall, SocketAddr::new(to, listener.port), listener.transport)
+    };
+    listeners.iter().map(judge).collect()
+}
+
+/// The same for every address of this machine, whether somebody listens or not.
+fn judge_port(own: &[IpAddr], question: &Question) -> (Vec<Judgement>, Vec<String>) {
+    let firewall = Firewall::read();
+    let places = own.iter().take(JUDGED_MAX).map(|ip| SocketAddr::new(*ip, question.port));
+    let judgements = places.map(|to| judge(&firewall, to, question.transport)).collect();
+    let missing = firewall.unread.iter().map(|unread| format!("{} ({})", unread.what, unread.why));
+    (judgements, missing.collect())
+}
+
+fn judge(firewall: &Firewall, to: SocketAddr, transport: Transport) -> Judgement {
+    let protocol = match transport {
+        Transport::Tcp => Protocol::Tcp,
+        Transport::Udp => Protocol::Udp,
+    };
+    // Who asks for a loopback address is on this machine.
+    let from = to.ip().is_loopback().then_some(to.ip());
+    let verdict = firewall.verdict(&Syn { protocol, ..Syn::new(from, to) });
+    let site = verdict.rule.or(verdict.redirected_by);
+    Judgement {
+        from,
+        to: to.ip(),
+        verdict: match verdict.decision {
+            Decision::Accept => FilterVerdict::Accept,
+            Decision::Reject => FilterVerdict::Reject,
+            Decision::Drop => FilterVerdict::Drop,
+            Decision::Undecided => FilterVerdict::Undecided,
+        },
+        with: verdict.with,
+        packets: site.as_ref().and_then(|site| Some(site.counter.as_ref()?.packets)),
+        rule: site.map(|site| site.to_string()),
+        because: verdict.because,
+        command: verdict.command,
+        sent_to: verdict.redirected_to,
     }
 }
 

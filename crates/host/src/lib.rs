@@ -20,5 +20,6 @@ pub mod resolver;
 pub mod route;
 pub mod sockets;
 mod units;
+pub mod watch;
 
 pub use environment::environment;

@@ -34,6 +34,16 @@ pub fn read(before: Option<Rise>) -> Machine {
     }
 }
 
+/// Memory alone: cheap enough to ask all the time.
+#[must_use]
+pub fn memory_now() -> Machine {
+    Machine {
+        memory_pressure_percent: memory_pressure(),
+        memory_mib: memory(),
+        ..Machine::default()
+    }
+}
+
 /// The counters of the calling thread's network namespace, since it exists.
 #[must_use]
 pub fn overflows() -> Option<Rise> {

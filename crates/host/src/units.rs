@@ -23,6 +23,8 @@ pub(crate) use files::UnitFile;
 
 /// Units told of, the strongest bonds first.
 const UNITS_MAX: usize = 8;
+/// Units whose log is read although they have not failed.
+const LOGS_MIN: usize = 2;
 /// Processes of one unit looked at.
 const PROCESSES_MAX: usize = 64;
 
@@ -88,11 +90,14 @@ pub(crate) fn read(search: &Search<'_>) -> Vec<Unit> {
         if !known.exists && matches!(candidate.bond, Bond::Usual | Bond::Configured) {
             continue;
         }
-        found.push(complete(known, candidate, search));
+        let log = candidate.log.clone();
+        found.push((complete(known, candidate, search), log));
         if found.len() >= UNITS_MAX {
             break;
         }
     }
+    listen(&mut found, search.patience);
+    let mut found: Vec<Unit> = found.into_iter().map(|(unit, _)| unit).collect();
     if found.iter().all(|unit| unit.bond != Bond::Owns) {
         found.extend(docker::units(search.port, search.patience));
     }
@@ -126,9 +131,18 @@ fn complete(known: Known, candidate: Candidate, search: &Search<'_>) -> Unit {
     if !unit.oom_killed {
         unit.oom_killed = was_killed(&unit, &commands, search.oom_kills);
     }
-    // Of a unit that runs and owns the port, nobody needs to read the log before it is asked for.
-    unit.log = log::lines(&unit, candidate.log.as_deref(), search.patience);
     unit
+}
+
+/// Last words, read side by side: of the strongest bonds, and of whatever has failed.
+fn listen(units: &mut [(Unit, Option<PathBuf>)], patience: Duration) {
+    std::thread::scope(|scope| {
+        for (at, (unit, file)) in units.iter_mut().enumerate() {
+            if at < LOGS_MIN || unit.has_failed() {
+                scope.spawn(move || unit.log = log::lines(unit, file.as_deref(), patience));
+            }
+        }
+    });
 }
 
 /// Processes of a unit: of its control group, else those that hold the port.

@@ -6,11 +6,14 @@ mod service;
 mod sockets;
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::cause::Cause as C;
 use crate::diagnosis::Instruction;
 use crate::failure::{Failure as F, Stage};
-use crate::inside::{InsideView, Judgement, Listener, Reach, Transport, Unit};
+use crate::inside::{Happening, InsideView, Judgement, Listener, Reach, Transport, Unit};
 
 use super::case::Case;
 use super::{Finding, Rule};
@@ -23,6 +26,9 @@ const CERTAIN: f64 = 1e6;
 const STRONG: f64 = 1e3;
 /// Seen not to be so.
 const RULED_OUT: f64 = 1e-3;
+
+/// What happened so long before the failure belongs to its story.
+const LATELY: Duration = Duration::from_mins(10);
 
 /// How every source of this file begins.
 pub(super) const INSIDE: &str = "inside";
@@ -44,6 +50,15 @@ fn view<'a>(case: &Case<'a>) -> Option<&'a InsideView> {
     let port = case.attempt.map_or(case.target.port, |attempt| attempt.port);
     let fits = view.port == port && view.transport == transport;
     (fits && case.failure.is_some()).then_some(view)
+}
+
+/// What happened there shortly before the failure and since: for the time line.
+pub(super) fn happenings(case: &Case<'_>) -> Vec<Happening> {
+    let (Some(view), Some(observation)) = (view(case), case.observation) else {
+        return Vec::new();
+    };
+    let from = observation.at.checked_sub(LATELY).unwrap_or(Timestamp::MIN);
+    view.happenings.iter().filter(|happening| happening.at >= from).cloned().collect()
 }
 
 fn finding(
@@ -110,7 +125,7 @@ fn is_forwarded(view: &InsideView) -> bool {
 }
 
 /// `12 s ago`, `3 min ago`, by the machine's own clock.
-fn ago(view: &InsideView, at: jiff::Timestamp) -> String {
+fn ago(view: &InsideView, at: Timestamp) -> String {
     let Some(now) = view.at else { return format!("at {at:.0}") };
     match now.duration_since(at).as_secs() {
         seconds if seconds < 0 => format!("at {at:.0}"),

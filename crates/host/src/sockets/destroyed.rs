@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockProtocol, recv};
+use socket2::SockFilter;
 use whydown_core::inside::Transport;
 
 use crate::netlink::{open, split};
@@ -14,6 +15,14 @@ use super::diag;
 
 /// `SKNLGRP_INET_TCP_DESTROY` and `SKNLGRP_INET6_TCP_DESTROY` of linux/sock_diag.h, as bits.
 const GROUPS: u32 = 0b101;
+/// Keeps messages whose `idiag_dport` is 0: that many bytes behind the netlink header's 16.
+/// Classic BPF as in linux/filter.h: load half-word, jump if equal, return.
+const WITHOUT_PEER: [SockFilter; 4] = [
+    SockFilter::new(0x28, 0, 0, 16 + 6),
+    SockFilter::new(0x15, 0, 1, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+    SockFilter::new(0x06, 0, 0, 0),
+];
 /// Bytes of one message; the kernel's are below 1 KiB.
 const BUFFER_BYTES: usize = 16 << 10;
 
@@ -38,6 +47,9 @@ impl Ear {
     /// EPERM without `CAP_NET_ADMIN` there.
     pub fn open() -> Result<Self, Errno> {
         let socket = open(SockProtocol::NetlinkSockDiag, GROUPS)?;
+        // Without the filter every end of a connection would wake us: thousands a second.
+        let filtered = socket2::SockRef::from(&socket).attach_filter(&WITHOUT_PEER);
+        filtered.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
         nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         Ok(Self(socket))
     }

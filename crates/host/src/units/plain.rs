@@ -38,7 +38,11 @@ pub(super) fn of(candidate: &Candidate, search: &Search<'_>) -> Known {
             unit.started_at = started_at(pid, search.booted_at);
             unit.supervisor = supervisor(pid);
         }
-        None => unit.state = "not running".to_owned(),
+        None => {
+            unit.state = "not running".to_owned();
+            let last = search.clues.last_owner.as_ref().filter(|(name, _)| *name == candidate.name);
+            unit.stopped_at = last.map(|(_, at)| *at);
+        }
     }
     let commands = pid.map(process::command_line).into_iter().filter(|words| !words.is_empty());
     Known {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use whydown_host::sockets::destroyed::{Ear, Heard};
 use whydown_host::sockets::{Which, ports_in_use, read};
+use whydown_host::watch::{Change, Watcher};
 use whydown_lab::{Lab, try_until};
 
 #[test]
@@ -41,5 +42,27 @@ fn the_end_of_a_listener_is_heard_at_once_and_that_of_a_connection_is_not() {
         assert_eq!(poll(&mut wait, PollTimeout::from(2_000_u16)), Ok(1), "nothing was heard");
         assert_eq!(ear.next(), Some(vec![Heard::Gone(4_712)]));
         assert!(ports_in_use(Some(4_712)).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_watcher_tells_of_what_goes_and_comes() {
+    let lab = Lab::builder().small().build();
+    lab.server().enter(|| {
+        let wait = Duration::from_secs(5);
+        let listen = || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 4_713)).unwrap();
+        let listener = listen();
+        let _other = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 4_714)).unwrap();
+        let mut watcher = Watcher::new(&[4_713]);
+        assert!(watcher.hears());
+        assert_eq!(watcher.listeners().len(), 1);
+        drop(listener);
+        let changes = watcher.wait(wait);
+        assert!(matches!(&changes[..], [Change::Gone(gone)] if gone.port == 4_713), "{changes:?}");
+        let _again = listen();
+        let changes = watcher.wait(wait);
+        let [Change::Came(came)] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!(came.owners[0].pid, std::process::id());
+        assert!(watcher.wait(Duration::from_millis(1)).is_empty());
     });
 }

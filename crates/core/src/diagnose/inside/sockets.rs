@@ -161,9 +161,13 @@ fn filter(case: &Case<'_>) -> Option<Finding> {
             format!("the packet filter rejects port {port}{with}{rule}{counter}")
         }
         FilterVerdict::Drop => format!("the packet filter drops port {port}{rule}{counter}"),
-        FilterVerdict::Undecided if rule.is_empty() => return None,
         FilterVerdict::Undecided => {
-            format!("what the packet filter does to port {port} hangs on{rule}")
+            let because = judgement.because.as_deref().unwrap_or_default();
+            let why = if because.is_empty() { rule } else { format!(": {because}{rule}") };
+            if why.is_empty() {
+                return None;
+            }
+            format!("what the packet filter does to port {port} is not decided{why}")
         }
     };
     Some(finding(view, FILTER, &fact, ratios))
