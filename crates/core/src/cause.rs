@@ -104,6 +104,8 @@ causes! {
     PathDrops = "path.drops" @ Network,
     /// Large packets are lost (path-MTU black hole).
     PathMtu = "path.mtu" @ Network,
+    /// A device on the way cannot cope with a large TLS greeting.
+    PathLargeHello = "path.large_hello" @ Network,
     /// A reverse proxy or balancer cannot use its backend.
     UpstreamDead = "upstream.dead" @ Owner,
     /// Some backends or addresses fail, the rest work.

@@ -102,7 +102,18 @@ pub struct CurlError {
 /// answer choose between variants.
 #[must_use]
 pub fn seen_as(failure: Failure, target: &Target, attempt: Option<&Attempt>) -> SeenAs {
-    let case = case::Case { failure, target, attempt };
+    seen_through(failure, target, attempt, None)
+}
+
+/// The same through a forward proxy, `host:port`.
+#[must_use]
+pub fn seen_through(
+    failure: Failure,
+    target: &Target,
+    attempt: Option<&Attempt>,
+    proxy: Option<&str>,
+) -> SeenAs {
+    let case = case::Case { failure, target, attempt, proxy };
     SeenAs {
         chrome: chrome::seen(&case),
         firefox: firefox::seen(&case),

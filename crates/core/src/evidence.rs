@@ -73,6 +73,10 @@ pub struct AddressEvidence {
     /// Was the same request answered with small segments (`TCP_MAXSEG`)?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub small_segments_answered: Option<bool>,
+    /// Was a TLS handshake answered that began with a small ClientHello, without a post-quantum
+    /// key share?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small_hello_answered: Option<bool>,
     /// What a plain TCP client is told without speaking first: a foreign banner, or a TLS port
     /// that answers plain HTTP, and the reverse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,6 +100,7 @@ impl AddressEvidence {
             trace: Vec::new(),
             open_trace: Vec::new(),
             small_segments_answered: None,
+            small_hello_answered: None,
             speaks: None,
             counters: None,
         }
@@ -199,6 +204,10 @@ pub struct NameServerAnswer {
     /// It answers when told not to validate (CD bit), but not otherwise: DNSSEC is broken.
     #[serde(default)]
     pub only_unvalidated: bool,
+    /// Does the target work at the first of these addresses? Only tried where the addresses in
+    /// use are others, and fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub works: Option<bool>,
     /// How long the answer took.
     #[serde(rename = "elapsed_ms", with = "ms")]
     pub elapsed: Duration,

@@ -45,6 +45,7 @@ const ERROR_PAGE_CODE: &str = "\
     if (location.href !== 'chrome-error://chromewebdata/') { return ''; }
     const code = document.querySelector('.error-code, #error-code');
     return code ? code.textContent.trim() : 'ERR_WITHOUT_A_CODE';";
+const WITHOUT_A_CODE: &str = "ERR_WITHOUT_A_CODE";
 
 /// A line of the browser's console: scripts' messages, failed loads, breaches of the CSP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +121,11 @@ impl Browser {
         let shown = text(&self.script(ERROR_PAGE_CODE, &[]));
         match shown.trim_start_matches("net::") {
             "" => Ok(()),
+            // Only the DevTools know why a page stays empty.
+            WITHOUT_A_CODE => {
+                let page = self.devtools("Page.navigate", &json!({"url": url}));
+                Err(text(&page["errorText"]))
+            }
             code => Err(format!("net::{code}")),
         }
     }

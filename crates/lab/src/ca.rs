@@ -32,18 +32,21 @@ pub enum Flavour {
     UnknownCa,
     /// The intermediate is not sent along.
     MissingIntermediate,
+    /// The intermediate is sent along, and its own time has ended.
+    ExpiredIntermediate,
     /// Made out to `elsewhere.example` instead of the names asked for.
     WrongName,
 }
 
 impl Flavour {
     /// Every defect once.
-    pub const DEFECTS: [Self; 6] = [
+    pub const DEFECTS: [Self; 7] = [
         Self::Expired,
         Self::NotYetValid,
         Self::SelfSigned,
         Self::UnknownCa,
         Self::MissingIntermediate,
+        Self::ExpiredIntermediate,
         Self::WrongName,
     ];
 
@@ -96,6 +99,7 @@ pub struct Ca {
     directory: TempDir,
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
+    ended: CertifiedIssuer<'static, KeyPair>,
     stranger: CertifiedIssuer<'static, KeyPair>,
 }
 
@@ -115,9 +119,10 @@ impl Ca {
         open_to_all(directory.path());
         let root = issuer("Lab Root", None);
         let intermediate = issuer("Lab Intermediate", Some(&root));
+        let ended = issuer_until("Lab Intermediate of old", Some(&root), Shift::Ago(30 * DAY));
         let stranger = issuer("Stranger Root", None);
         fs::write(directory.path().join("root.pem"), root.pem()).or_fail("cannot write a file");
-        Self { directory, root, intermediate, stranger }
+        Self { directory, root, intermediate, ended, stranger }
     }
 
     /// The root as a PEM file: `SSL_CERT_FILE`, `curl --cacert`, `ca-file`.
@@ -146,11 +151,13 @@ impl Ca {
         let signed = match flavour {
             Flavour::SelfSigned => params.self_signed(&key),
             Flavour::UnknownCa => params.signed_by(&key, &self.stranger),
+            Flavour::ExpiredIntermediate => params.signed_by(&key, &self.ended),
             _ => params.signed_by(&key, &self.intermediate),
         };
         let sent_along = match flavour {
             Flavour::SelfSigned | Flavour::MissingIntermediate => String::new(),
             Flavour::UnknownCa => self.stranger.pem(),
+            Flavour::ExpiredIntermediate => self.ended.pem(),
             _ => self.intermediate.pem(),
         };
         self.write(signed.or_fail("cannot sign a certificate").pem() + &sent_along, &key)
@@ -216,7 +223,15 @@ fn issuer(
     parent: Option<&CertifiedIssuer<'static, KeyPair>>,
 ) -> CertifiedIssuer<'static, KeyPair> {
     // So wide that no leaf outlives it: expired leaves must have had a valid chain.
-    let mut params = leaf(&[], (Shift::Ago(3650 * DAY), Shift::In(3650 * DAY)));
+    issuer_until(name, parent, Shift::In(3650 * DAY))
+}
+
+fn issuer_until(
+    name: &str,
+    parent: Option<&CertifiedIssuer<'static, KeyPair>>,
+    end: Shift,
+) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = leaf(&[], (Shift::Ago(3650 * DAY), end));
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

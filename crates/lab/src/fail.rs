@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 33] = [
+const PACKAGES: [(&str, &str); 35] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -73,6 +73,8 @@ const PACKAGES: [(&str, &str); 33] = [
     ("redis-cli", "redis-server"),
     ("ssh", "openssh-client"),
     ("node", "nodejs"),
+    ("script", "bsdutils"),
+    ("apache2", "apache2-bin"),
     ("/usr/bin/python3", "python3"),
 ];
 

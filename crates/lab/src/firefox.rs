@@ -155,7 +155,7 @@ impl Firefox {
                 self.marionette.must("WebDriver:Navigate", &json!({"url": "about:blank"}));
                 Shown::Waiting
             }
-            Err(error) if error.kind == "unexpected alert open" => Shown::Page,
+            Err(error) if error.is_dialog() => Shown::Page,
             Err(error) if error.is_page() => Shown::Error(self.error_page(url)),
             Err(error) => fail(format_args!("Firefox cannot open {url}: {error}")),
         }

@@ -71,12 +71,23 @@ pub struct Examined {
 
 /// Checks a monitor; when the check fails, repeats it and collects evidence.
 pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> Examined {
+    examine_telling(monitor, settings, before, |_| ()).await
+}
+
+/// The same, and tells of the first check as soon as it has failed.
+pub async fn examine_telling(
+    monitor: &Monitor,
+    settings: &Settings,
+    before: Before,
+    tell: impl FnOnce(&Observation),
+) -> Examined {
     let (first, early) = first_look(monitor, settings, before).await;
     let failing = matches!(first.state, State::Down | State::Degraded);
     if !failing {
         let evidence = Evidence { observations: vec![first], ..Evidence::default() };
         return Examined { evidence, investigated: false };
     }
+    tell(&first);
     let ended = Instant::now();
     let investigated = before.needs_evidence(first.failure);
     if let Some(Early { repeats, evidence }) = early {

@@ -73,6 +73,17 @@ pub(crate) struct Peer<'a> {
     pub(crate) alpn: &'a [&'a str],
     /// Trusted authorities.
     pub(crate) trust: &'a Trust,
+    /// How it begins.
+    pub(crate) hello: Hello,
+}
+
+/// How large our first message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hello {
+    /// With a post-quantum key, as browsers send it: more than one packet.
+    Usual,
+    /// Without: one packet.
+    Small,
 }
 
 /// Makes a handshake.
@@ -142,7 +153,11 @@ fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
 }
 
 fn config(peer: &Peer<'_>, recorder: &Arc<Recorder>) -> Result<ClientConfig, String> {
-    let mut config = ClientConfig::builder_with_provider(trust::provider())
+    let provider = match peer.hello {
+        Hello::Usual => trust::provider(),
+        Hello::Small => trust::provider_without_post_quantum(),
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()

@@ -52,6 +52,9 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 /// A line on standard error that is replaced by the next one, and only on a terminal.
 pub(crate) fn progress(text: &str) {
     use std::io::IsTerminal as _;
+    /// A longer line would break, and only its end would be replaced.
+    const WIDTH_MAX: usize = 79;
+    let text: String = text.chars().take(WIDTH_MAX).collect();
     let mut stderr = std::io::stderr().lock();
     if stderr.is_terminal() {
         // Progress is decoration: whether it was seen makes no difference.

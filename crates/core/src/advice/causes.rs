@@ -221,6 +221,18 @@ pub(super) const TEXTS: &[CauseText] = &[
             size is answered.",
     ),
     text(
+        C::PathLargeHello,
+        "Large TLS greetings are lost",
+        "a device on the way cannot cope with a large TLS greeting",
+        "The operator of the firewall or balancer has to update it.",
+        "Browsers begin encrypted connections with a key for post-quantum cryptography, so that \
+            their first message (ClientHello) no longer fits into one packet. Firewalls, \
+            inspection devices and balancers that expect all of it in one packet drop it or reset \
+            the connection. Older clients, whose greeting is small, get through.",
+        "The usual handshake is reset or not answered; the same one without the post-quantum key \
+            is answered at once.",
+    ),
+    text(
         C::UpstreamDead,
         "The backend behind the proxy is dead",
         "the backend behind the reverse proxy does not work",

@@ -343,6 +343,7 @@ pub(super) const UPPER: &[FailureText] = &[
         causes: &[
             C::ServiceHung,
             C::PathMtu,
+            C::PathLargeHello,
             C::ServiceWrongProtocol,
             C::ServiceOverloaded,
             C::UpstreamDead,

@@ -88,6 +88,7 @@ pub(super) const fn steps(cause: C) -> (&'static [Step], &'static [Step]) {
         C::PathNoRoute => PATH_NO_ROUTE,
         C::PathDrops => PATH_DROPS,
         C::PathMtu => PATH_MTU,
+        C::PathLargeHello => PATH_LARGE_HELLO,
         C::Unknown => UNKNOWN,
         _ => (&[], &[]),
     }
@@ -212,6 +213,37 @@ const PATH_DROPS: Pair = (
             "ip route get VISITOR_ADDRESS",
         ),
         Step::any("client", "Use another network meanwhile.", ""),
+    ],
+);
+
+const PATH_LARGE_HELLO: Pair = (
+    &[
+        Step::linux(
+            "client",
+            "A small greeting, as of older clients: is it answered?",
+            "curl -sS -o /dev/null -w '%{http_code}\\n' --curves X25519 https://{host}:{port}/",
+        ),
+        Step::any(
+            "client",
+            "Chrome: switch `chrome://flags/#enable-tls13-kyber` off, or Firefox's \
+                `security.tls.enable_kyber` in `about:config`: does the page open then?",
+            "",
+        ),
+    ],
+    &[
+        Step::any(
+            "router",
+            "Update the firewall, inspection device or balancer: its maker has a fix for \
+                ClientHello messages in several packets (tldr.fail lists products).",
+            "",
+        ),
+        Step::any("router", "Until then: except the host from inspection of TLS or SNI.", ""),
+        Step::any(
+            "client",
+            "As a stopgap in a managed network: the Chrome policy \
+                PostQuantumKeyAgreementEnabled, set to false.",
+            "",
+        ),
     ],
 );
 

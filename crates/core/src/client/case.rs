@@ -25,6 +25,8 @@ pub(super) struct Case<'a> {
     pub(super) failure: F,
     pub(super) target: &'a Target,
     pub(super) attempt: Option<&'a Attempt>,
+    /// The forward proxy used, `host:port`.
+    pub(super) proxy: Option<&'a str>,
 }
 
 impl Case<'_> {
@@ -41,6 +43,16 @@ impl Case<'_> {
     /// The address that was tried, or the host where none was.
     pub(super) fn ip(&self) -> String {
         self.attempt.map_or_else(|| self.host(), |attempt| attempt.ip.to_string())
+    }
+
+    /// The forward proxy's host and port as the user wrote them.
+    pub(super) fn proxy(&self) -> (&str, &str) {
+        self.proxy.and_then(|proxy| proxy.rsplit_once(':')).unwrap_or(("PROXY", "3128"))
+    }
+
+    /// Did the proxy accept the connection, and then fall silent?
+    pub(super) fn proxy_hangs(&self) -> bool {
+        self.failure == F::ProxyTimedOut && self.attempt.is_some_and(Attempt::connected)
     }
 
     /// `ip:port`, IPv6 in brackets.
@@ -104,6 +116,9 @@ impl Case<'_> {
     /// The error number: the attempt's own, else the usual one of the failure. `None` where no
     /// system call failed.
     pub(super) fn errno(&self) -> Option<i32> {
+        if self.proxy_hangs() {
+            return None;
+        }
         let usual = match self.failure {
             F::TcpRefused | F::UdpRefused | F::ProxyRefused => errno::ECONNREFUSED,
             F::TcpTimedOut | F::ProxyTimedOut => errno::ETIMEDOUT,

@@ -42,6 +42,10 @@ fn lower(case: &Case<'_>) -> Option<&'static str> {
         | F::TcpProtocolUnreachable
         | F::TcpNoLocalAddress => connect_error(case.errno()?),
         F::ProxyUnresolved | F::ProxyRefused | F::ProxyUnreachable => "ERR_PROXY_CONNECTION_FAILED",
+        F::ProxyTimedOut if case.proxy_hangs() && case.target.scheme == Scheme::Http => {
+            return None;
+        }
+        // After 8 s of silence while connecting, 60 s of waiting for a tunnel.
         F::ProxyTimedOut => "ERR_TIMED_OUT",
         F::ProxyClosed => "ERR_EMPTY_RESPONSE",
         // Without a window; with one, the browser asks for name and password.

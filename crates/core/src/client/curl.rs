@@ -53,15 +53,17 @@ fn network(case: &Case<'_>) -> Option<Said> {
 fn proxy(case: &Case<'_>) -> Option<Said> {
     let plain = case.target.scheme == Scheme::Http;
     let proxy = || {
-        let attempt = case.attempt;
-        let host = attempt.map_or_else(|| "PROXY".to_owned(), |attempt| attempt.ip.to_string());
-        let port = attempt.map_or(3128, |attempt| attempt.port);
-        let ms = case.elapsed_ms();
+        let ((host, port), ms) = (case.proxy(), case.elapsed_ms());
         format!("Failed to connect to {host} port {port} after {ms} ms: Couldn't connect to server")
     };
     Some(match case.failure {
-        F::ProxyUnresolved => (5, "Could not resolve proxy".to_owned()),
+        F::ProxyUnresolved => (5, format!("Could not resolve proxy: {}", case.proxy().0)),
         F::ProxyRefused | F::ProxyUnreachable => (7, proxy()),
+        F::ProxyTimedOut if case.proxy_hangs() && plain => return None,
+        // After 300 s.
+        F::ProxyTimedOut if case.proxy_hangs() => {
+            (28, "Proxy CONNECT aborted due to timeout".to_owned())
+        }
         F::ProxyTimedOut => (28, proxy()),
         F::ProxyClosed if plain => (52, "Empty reply from server".to_owned()),
         F::ProxyClosed => (56, "Proxy CONNECT aborted".to_owned()),

@@ -51,6 +51,9 @@ fn network(case: &Case<'_>) -> Option<Page> {
         | F::TcpNetworkUnreachable
         | F::TcpNotPermitted
         | F::TcpNoLocalAddress => CONNECTION_FAILURE,
+        F::ProxyTimedOut if case.proxy_hangs() && case.target.scheme == Scheme::Http => {
+            return None;
+        }
         F::TcpTimedOut | F::ProxyTimedOut => NET_TIMEOUT,
         F::TcpReset | F::HttpReset | F::HttpEmptyReply | F::HttpNotHttp => NET_RESET,
         F::ProxyUnresolved => ("proxyResolveFailure", "Unable to find the proxy server"),
@@ -71,6 +74,7 @@ fn network(case: &Case<'_>) -> Option<Page> {
 /// `about:certerror`, shown with the code.
 fn certificate(case: &Case<'_>) -> Option<Page> {
     let code = match case.failure {
+        F::TlsExpired if issuer_ended(case) => "SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE",
         F::TlsExpired => "SEC_ERROR_EXPIRED_CERTIFICATE",
         F::TlsNotYetValid => "MOZILLA_PKIX_ERROR_NOT_YET_VALID_CERTIFICATE",
         F::TlsSelfSigned => "MOZILLA_PKIX_ERROR_SELF_SIGNED_CERT",
@@ -79,6 +83,14 @@ fn certificate(case: &Case<'_>) -> Option<Page> {
         _ => return None,
     };
     Some((code, CAREFUL))
+}
+
+/// Is it not the server's own certificate whose time is over?
+fn issuer_ended(case: &Case<'_>) -> bool {
+    let chain = case.attempt.and_then(|attempt| attempt.tls.as_ref()).map(|tls| &tls.chain);
+    chain.and_then(|chain| chain.split_first()).is_some_and(|(leaf, issuers)| {
+        issuers.iter().any(|issuer| issuer.not_after < leaf.not_after)
+    })
 }
 
 /// `about:neterror?e=nssFailure2`, shown with the code.

@@ -7,7 +7,7 @@ use super::case::Case;
 use super::{Finding, Rule};
 
 pub(super) const RULES: &[Rule] =
-    &[no_interface, controls, own_route, own_rules, tunnel, proxy, unsafe_port];
+    &[no_interface, controls, own_route, no_such_family, own_rules, tunnel, proxy, unsafe_port];
 
 fn failed_on_the_way(case: &Case<'_>) -> bool {
     case.failed_to_connect()
@@ -31,6 +31,23 @@ fn no_interface(case: &Case<'_>) -> Option<Finding> {
         fact: "no network interface of this machine is up".to_owned(),
         source: "/sys/class/net",
         ratios: &[(C::ClientOffline, 500.0)],
+    })
+}
+
+/// "No local address" over a family that this machine does not have: no port is missing.
+fn no_such_family(case: &Case<'_>) -> Option<Finding> {
+    let v6 = case.attempt?.ip.is_ipv6();
+    let routes = case.evidence.environment.default_route;
+    // Without a default route of the other family nobody has looked.
+    let (own, other) = if v6 { (routes.v6, routes.v4) } else { (routes.v4, routes.v6) };
+    if !case.failed_with(&[F::TcpNoLocalAddress]) || own || !other {
+        return None;
+    }
+    Some(Finding {
+        stage: Stage::Client,
+        fact: format!("this machine has no IPv{} route at all", if v6 { 6 } else { 4 }),
+        source: "ip route",
+        ratios: &[(C::ClientRoute, 900.0), (C::ClientExhausted, 0.2)],
     })
 }
 

@@ -8,8 +8,15 @@ use crate::observation::LookupSource;
 use super::case::Case;
 use super::{Finding, Rule};
 
-pub(super) const RULES: &[Rule] =
-    &[authoritative, other_resolvers, validation, disagreement, hosts_line, odd_address];
+pub(super) const RULES: &[Rule] = &[
+    authoritative,
+    other_resolvers,
+    validation,
+    disagreement,
+    works_elsewhere,
+    hosts_line,
+    odd_address,
+];
 
 const SOURCE: &str = "DNS query, RFC 1035";
 
@@ -123,6 +130,20 @@ fn disagreement(case: &Case<'_>) -> Option<Finding> {
         ),
         source: SOURCE,
         ratios,
+    })
+}
+
+/// The target works at the address that the zone itself gives.
+fn works_elsewhere(case: &Case<'_>) -> Option<Finding> {
+    case.failure?;
+    let proof = case.evidence.name_servers.iter().find(|answer| answer.works == Some(true))?;
+    let ip = proof.addresses.first()?;
+    Some(Finding {
+        stage: Stage::Dns,
+        fact: format!("at {ip}, the zone's own address, the target works"),
+        source: "a check of that address",
+        // Where the name gave no address at all, that has been said.
+        ratios: if failed_at_dns(case) { &[] } else { &[(C::DnsStale, 20.0)] },
     })
 }
 

@@ -11,7 +11,11 @@ use super::{Finding, Rule};
 pub(super) const RULES: &[Rule] =
     &[status, answered_by_proxy, gateway_page, retry_after, incomplete, expectation];
 
+/// What the target itself answered, not its visitor's proxy.
 fn facts<'a>(case: &Case<'a>) -> Option<&'a HttpFacts> {
+    if case.failed_with(&[F::ProxyTunnelFailed, F::ProxyAuthRequired]) {
+        return None;
+    }
     case.attempt?.http.as_ref().filter(|http| http.status != 0)
 }
 

@@ -13,7 +13,8 @@ use super::case::Case;
 /// Where on the path a cause acts.
 pub(super) fn stage(cause: C, failure: Failure) -> Stage {
     match cause {
-        C::PathRejects | C::PathNoRoute | C::PathDrops | C::PathMtu => Stage::Network,
+        C::PathRejects | C::PathNoRoute | C::PathDrops => Stage::Network,
+        C::PathMtu | C::PathLargeHello => Stage::Network,
         C::FirewallRejects | C::FirewallDrops | C::HostDown => Stage::Server,
         C::ServiceNotListening
         | C::ServiceLoopbackOnly

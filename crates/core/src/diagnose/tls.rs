@@ -21,7 +21,7 @@ fn facts<'a>(case: &Case<'a>) -> Option<&'a TlsFacts> {
 fn certificate(case: &Case<'_>) -> Option<Finding> {
     let leaf = facts(case)?.chain.first()?;
     let fact = match case.failure? {
-        F::TlsExpired => format!("the certificate ended on {}", day(leaf.not_after)),
+        F::TlsExpired => expired(&facts(case)?.chain)?,
         F::TlsNotYetValid => format!("the certificate begins on {}", day(leaf.not_before)),
         F::TlsSelfSigned => format!("the certificate is signed by its own key ({})", leaf.subject),
         F::TlsUnknownIssuer => format!("the certificate's issuer is not trusted: {}", issuer(case)),
@@ -39,6 +39,16 @@ fn certificate(case: &Case<'_>) -> Option<Finding> {
         fact,
         source: "certificate chain as presented",
         ratios: &[(C::TlsCertificate, 1.5)],
+    })
+}
+
+/// The one that ended first; it need not be the server's own.
+fn expired(chain: &[Certificate]) -> Option<String> {
+    let (number, ended) = chain.iter().enumerate().min_by_key(|(_, one)| one.not_after)?;
+    let day = day(ended.not_after);
+    Some(match number {
+        0 => format!("the certificate ended on {day}"),
+        _ => format!("the issuer's certificate ({}) ended on {day}", ended.subject),
     })
 }
 

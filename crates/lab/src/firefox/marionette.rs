@@ -15,6 +15,8 @@ use crate::host::Host;
 /// Longer than any page may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(240);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// Dialogs that one page may open after another.
+const DIALOGS_MAX: usize = 5;
 /// Digits of a message's length.
 const LENGTH_DIGITS_MAX: usize = 9;
 
@@ -39,6 +41,11 @@ pub(super) struct MarionetteError {
 }
 
 impl MarionetteError {
+    /// Was there a dialog in the way, which is dismissed now?
+    pub(super) fn is_dialog(&self) -> bool {
+        self.kind == "unexpected alert open"
+    }
+
     /// Has a navigation ended on an error page?
     pub(super) fn is_page(&self) -> bool {
         self.kind == "insecure certificate" || self.message.starts_with("Reached error page")
@@ -68,10 +75,21 @@ impl Marionette {
         marionette
     }
 
-    /// Sends a command that has to succeed.
+    /// Sends a command that has to succeed; again while it only meets a dialog of the page before,
+    /// which is dismissed by that.
     #[track_caller]
     pub(super) fn must(&self, command: &str, parameters: &Value) -> Value {
-        match self.ask(command, parameters) {
+        let met_dialog = |result: &Result<Value, MarionetteError>| {
+            result.as_ref().is_err_and(MarionetteError::is_dialog)
+        };
+        let mut result = self.ask(command, parameters);
+        for _ in 0..DIALOGS_MAX {
+            if !met_dialog(&result) {
+                break;
+            }
+            result = self.ask(command, parameters);
+        }
+        match result {
             Ok(value) => value,
             Err(error) => fail(format_args!("Firefox's {command} with {parameters}: {error}")),
         }

@@ -23,6 +23,12 @@ impl Sshd {
     /// Starts sshd on a host, on all its addresses.
     #[track_caller]
     pub fn start(host: &Host, port: u16) -> Self {
+        Self::start_with(host, port, "")
+    }
+
+    /// The same with more lines of configuration, e.g. `MaxStartups 1`.
+    #[track_caller]
+    pub fn start_with(host: &Host, port: u16, more: &str) -> Self {
         let directory = host.directory("sshd");
         let key = directory.join("key").display().to_string();
         host.exec("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]).success();
@@ -30,7 +36,8 @@ impl Sshd {
         fs::create_dir_all("/run/sshd").or_fail("cannot make /run/sshd");
         let conf = format!(
             "Port {port}\nAddressFamily any\nHostKey {key}\nPidFile none\nUsePAM no\n\
-             PasswordAuthentication no\nPubkeyAuthentication no\nKbdInteractiveAuthentication no\n"
+             PasswordAuthentication no\nPubkeyAuthentication no\nKbdInteractiveAuthentication no\n\
+             {more}\n"
         );
         let path = directory.join("sshd_config");
         fs::write(&path, conf).or_fail("cannot write a file");

@@ -11,6 +11,7 @@ use whydown_core::observation::{Attempt, Step};
 
 use super::{Around, Look, neighbours, silence, speak, tos, trace, ttl};
 use crate::observe::{Check, attempts};
+use crate::tls::Hello;
 
 /// Segment size that passes every path: IPv4's smallest reassembly buffer less headers.
 const SMALL_SEGMENT_BYTES: u16 = 536;
@@ -23,6 +24,7 @@ struct Wanted {
     alive: bool,
     speaks: bool,
     small_segments: bool,
+    small_hello: bool,
 }
 
 impl Wanted {
@@ -54,6 +56,9 @@ impl Wanted {
             trace: unheard || (look.settings.deep && unconnected && !local),
             alive: unheard || (unreachable && !local) || failure == F::IcmpNoReply,
             speaks: strange && !unconnected,
+            small_hello: !unconnected
+                && attempt.step == Step::TlsHandshake
+                && matches!(failure, F::TlsTimedOut | F::TlsReset | F::TlsClosed),
             small_segments: !unconnected
                 && failure.is_silence()
                 && matches!(
@@ -68,16 +73,18 @@ impl Wanted {
 pub(super) async fn look_at(look: &Look<'_>, attempt: &Attempt) -> Around {
     let wanted = Wanted::after(attempt, look);
     let remote = SocketAddr::new(attempt.ip, attempt.port);
-    let (way, alive, speaks, small) = tokio::join!(
+    let (way, alive, speaks, small, small_hello) = tokio::join!(
         the_way(look, attempt, &wanted),
         when(wanted.alive, silence::alive(look, attempt.ip)),
         when(wanted.speaks, speak::identify(look, remote)),
         when(wanted.small_segments, small_segments(look, attempt)),
+        when(wanted.small_hello, speak::speaks_tls(look, remote, Hello::Small)),
     );
     let (mut found, neighbours, missing) = way;
     found.alive = alive;
     found.speaks = speaks.flatten();
     found.small_segments_answered = small.flatten();
+    found.small_hello_answered = small_hello;
     (found, neighbours, missing)
 }
 

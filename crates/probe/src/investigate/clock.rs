@@ -50,7 +50,13 @@ async fn ask(look: &Look<'_>, remote: SocketAddr) -> Option<String> {
     let deadline = look.within(PATIENCE);
     let connection = connect(remote, &Options::default(), deadline).await.ok()?;
     let host = &look.monitor.target.host;
-    let peer = tls::Peer { host, remote: None, alpn: &["http/1.1"], trust: &look.check.trust };
+    let peer = tls::Peer {
+        host,
+        remote: None,
+        alpn: &["http/1.1"],
+        trust: &look.check.trust,
+        hello: tls::Hello::Usual,
+    };
     let mut stream = tls::handshake(connection, &peer, deadline).await.stream?;
     let request = format!(
         "HEAD / HTTP/1.1\r\nHost: {}\r\nUser-Agent: {USER_AGENT}\r\nConnection: close\r\n\r\n",

@@ -14,6 +14,7 @@ use whydown_host::resolver;
 
 use super::{Look, is_dns};
 use crate::dns::{Answer, Ask, Question, addresses_in, ask};
+use crate::observe::{Check, attempts};
 
 /// Patience with one server.
 const PATIENCE: Duration = Duration::from_millis(900);
@@ -53,7 +54,30 @@ pub(super) async fn compare(
         own,
         everybody(public, NameServerRole::Public),
     );
+    let own = proven(look, observations, own).await;
     configured.into_iter().chain(own).chain(public).collect()
+}
+
+/// Where the zone gives other addresses than those that fail: does the target work there? Not
+/// tried where no neighbour may be touched.
+async fn proven(
+    look: &Look<'_>,
+    observations: &[Observation],
+    mut answers: Vec<NameServerAnswer>,
+) -> Vec<NameServerAnswer> {
+    let tried = |ip: &IpAddr| observations.iter().flat_map(|o| &o.attempts).any(|a| a.ip == *ip);
+    let other = answers.iter_mut().find(|answer| !answer.addresses.is_empty());
+    let Some(answer) = other.filter(|answer| !answer.addresses.iter().any(tried)) else {
+        return answers;
+    };
+    let mut monitor = look.monitor.clone();
+    monitor.timeout = look.left().min(PATIENCE);
+    if !look.settings.neighbour_ports.is_empty() && !monitor.timeout.is_zero() {
+        let check = Check::new(&monitor, look.check);
+        let seen = attempts(&check, &answer.addresses[..1]).await;
+        answer.works = seen.first().map(|attempt| attempt.failure.is_none());
+    }
+    answers
 }
 
 /// Asks one server for both kinds of addresses; after SERVFAIL once more without validation.
@@ -77,6 +101,7 @@ async fn one(
         failure: None,
         rcode: v4.rcode.or(v6.rcode),
         only_unvalidated: false,
+        works: None,
         elapsed: begin.elapsed(),
     };
     if found.addresses.is_empty() {

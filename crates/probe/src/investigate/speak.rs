@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 use whydown_core::evidence::Spoken;
@@ -14,6 +15,7 @@ use crate::connect::{Options, connect};
 use crate::observe::USER_AGENT;
 use crate::observe::banner::{is_greeting, opening};
 use crate::observe::open::Bytes;
+use crate::tls::Hello;
 use crate::{redact, tls};
 
 /// Patience with a service that speaks first.
@@ -25,12 +27,17 @@ const SAMPLE_MAX_BYTES: usize = 1_024;
 /// Protocols known by what the server says first.
 const GREETERS: [Scheme; 6] =
     [Scheme::Ssh, Scheme::Imap, Scheme::Pop3, Scheme::Mysql, Scheme::Ftp, Scheme::Smtp];
+/// Protocols known by the answer to their client's first words.
+const ASKED_FIRST: [Scheme; 2] = [Scheme::Redis, Scheme::Postgres];
 
 /// The protocol behind a port, when it is another one than the target's.
 pub(super) async fn identify(look: &Look<'_>, remote: SocketAddr) -> Option<Spoken> {
     let own = look.monitor.target.scheme;
-    let (greeting, page, tls) =
-        tokio::join!(listen(look, remote), ask_for_page(look, remote), speaks_tls(look, remote));
+    let (greeting, page, tls) = tokio::join!(
+        listen(look, remote),
+        ask_for_page(look, remote),
+        speaks_tls(look, remote, Hello::Usual)
+    );
     let greeting = greeting.filter(|bytes| !bytes.is_empty());
     let spoken = |scheme, sample: &[u8]| Some(Spoken { scheme, sample: redact::banner(sample) });
     if let Some(bytes) = greeting {
@@ -47,8 +54,25 @@ pub(super) async fn identify(look: &Look<'_>, remote: SocketAddr) -> Option<Spok
         Some(bytes) if bytes.starts_with(b"HTTP/") && own != Scheme::Http && !tls => {
             spoken(Some(Scheme::Http), &bytes)
         }
+        Some(bytes) if bytes.is_empty() && !tls => {
+            asked_first(look, remote).await.and_then(|(scheme, sample)| spoken(scheme, &sample))
+        }
         _ => None,
     }
+}
+
+/// Databases that say nothing by themselves, and hang up on HTTP.
+async fn asked_first(look: &Look<'_>, remote: SocketAddr) -> Option<(Option<Scheme>, Vec<u8>)> {
+    let target = &look.monitor.target;
+    let asked = ASKED_FIRST.into_iter().filter(|scheme| *scheme != target.scheme);
+    let answers = asked.map(|scheme| async move {
+        let first = opening(scheme, &target.host, remote.port());
+        let answer = converse(look, remote, &first, LISTEN).await?;
+        // PostgreSQL's is a single letter, which others may begin with.
+        let whole = scheme != Scheme::Postgres || answer.len() == 1;
+        (whole && is_greeting(scheme, &answer)).then_some((Some(scheme), answer))
+    });
+    join_all(answers).await.into_iter().flatten().next()
 }
 
 /// FTP and SMTP greet alike; most FTP servers say so, and port 21 does.
@@ -69,7 +93,7 @@ pub(super) async fn same_service(look: &Look<'_>, remote: SocketAddr) -> Option<
             let answer = ask_for_page(look, remote).await;
             Some(answer.is_some_and(|bytes| bytes.starts_with(b"HTTP/") && !wants_tls(&bytes)))
         }
-        Scheme::Https | Scheme::Tls => Some(speaks_tls(look, remote).await),
+        Scheme::Https | Scheme::Tls => Some(speaks_tls(look, remote, Hello::Usual).await),
         Scheme::Tcp | Scheme::Udp | Scheme::Dns | Scheme::Icmp => None,
         Scheme::Smtps | Scheme::Imaps | Scheme::Pop3s => None,
         scheme => {
@@ -123,13 +147,13 @@ async fn converse(
 }
 
 /// Is a ClientHello answered with a handshake or an alert?
-async fn speaks_tls(look: &Look<'_>, remote: SocketAddr) -> bool {
+pub(super) async fn speaks_tls(look: &Look<'_>, remote: SocketAddr, hello: Hello) -> bool {
     let deadline = look.within(ANSWER);
     let Ok(connection) = connect(remote, &Options::default(), deadline).await else {
         return false;
     };
     let host: &Host = &look.monitor.target.host;
-    let peer = tls::Peer { host, remote: None, alpn: &[], trust: &look.check.trust };
+    let peer = tls::Peer { host, remote: None, alpn: &[], trust: &look.check.trust, hello };
     let shaken = tls::handshake(connection, &peer, deadline).await;
     shaken.stream.is_some() || shaken.facts.alert.is_some() || !shaken.facts.chain.is_empty()
 }

@@ -97,6 +97,7 @@ pub(crate) async fn secure(
         remote: Some(way.remote).filter(|_| attempt.timing.tunnel.is_none()),
         alpn: way.alpn,
         trust: &check.settings.trust,
+        hello: tls::Hello::Usual,
     };
     let shaken = tls::handshake(connection, &peer, check.deadline).await;
     let (alpn, asked) = (shaken.facts.alpn.clone(), shaken.facts.client_certificate_requested);
@@ -131,6 +132,7 @@ pub(crate) async fn tls_only(check: &Check<'_>, ip: IpAddr) -> Attempt {
         remote: Some(way.remote),
         alpn: &[],
         trust: &check.settings.trust,
+        hello: tls::Hello::Usual,
     };
     let mut shaken = tls::handshake(connection, &peer, check.deadline).await;
     let asked = shaken.facts.client_certificate_requested;

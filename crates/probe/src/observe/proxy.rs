@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use whydown_core::failure::Failure;
-use whydown_core::observation::{Attempt, Observation, State, Step};
+use whydown_core::observation::{Attempt, HttpFacts, Observation, State, Step};
 use whydown_core::target::{Host, Scheme, Target};
 use whydown_host::proxy::{self, Proxy};
 
@@ -167,8 +167,14 @@ async fn tunnel(
                 attempt.timing.tunnel = Some(begin.elapsed());
                 return Some(connection);
             }
-            Some(407) => (Failure::ProxyAuthRequired, "answers 407 to CONNECT".to_owned()),
-            Some(status) => (Failure::ProxyTunnelFailed, format!("answers {status} to CONNECT")),
+            Some(status) => {
+                attempt.http = Some(HttpFacts { status, ..HttpFacts::default() });
+                let failure = match status {
+                    407 => Failure::ProxyAuthRequired,
+                    _ => Failure::ProxyTunnelFailed,
+                };
+                (failure, format!("answers {status} to CONNECT"))
+            }
         },
     };
     attempt.failure = Some(failure);

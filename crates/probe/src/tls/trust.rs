@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{NamedGroup, RootCertStore};
 
 /// A set of trusted authorities; cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,6 +52,15 @@ fn load() -> Trust {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     Trust { roots: Arc::new(store) }
+}
+
+/// The same without post-quantum key exchange, whose keys are a kilobyte long.
+pub(super) fn provider_without_post_quantum() -> Arc<CryptoProvider> {
+    const CLASSIC: [NamedGroup; 3] =
+        [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
+    let mut provider = provider().as_ref().clone();
+    provider.kx_groups.retain(|group| CLASSIC.contains(&group.name()));
+    Arc::new(provider)
 }
 
 /// The one cryptography provider of whydown.

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use whydown_core::advice::headline;
 use whydown_core::diagnose::diagnose;
 use whydown_core::evidence::Evidence;
 use whydown_core::monitor::Monitor;
-use whydown_probe::examine::{self, Before, examine};
+use whydown_core::observation::Observation;
+use whydown_probe::examine::{self, Before, examine_telling};
 use whydown_probe::observe::{self, ProxyChoice, observe_with};
 
 use super::{exit_code, monitor, print, print_json, progress};
@@ -35,7 +37,13 @@ async fn gather(monitor: &Monitor, flags: &Diagnose) -> Evidence {
         let observation = observe_with(monitor, &settings.check).await;
         return Evidence { observations: vec![observation], ..Evidence::default() };
     }
-    examine(monitor, &settings, Before::default()).await.evidence
+    let tell = |first: &Observation| {
+        if let Some(failure) = first.failure {
+            let known = headline(failure, &monitor.target);
+            progress(&format!("{known}; looking for the cause …"));
+        }
+    };
+    examine_telling(monitor, &settings, Before::default(), tell).await.evidence
 }
 
 /// A person at a terminal expects what other command-line clients do: the environment's proxy.

@@ -6,3 +6,4 @@
 mod browser;
 mod clients;
 mod fault;
+mod through;

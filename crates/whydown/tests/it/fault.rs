@@ -10,6 +10,7 @@ mod path;
 mod proxy;
 mod service;
 mod tls;
+mod unforeseen;
 
 /// Faults in all tables.
 pub(crate) const COUNT: usize = balancer::COUNT
@@ -20,4 +21,5 @@ pub(crate) const COUNT: usize = balancer::COUNT
     + path::COUNT
     + proxy::COUNT
     + service::COUNT
-    + tls::COUNT;
+    + tls::COUNT
+    + unforeseen::COUNT;

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// What a diagnosis may take beyond the timeout of its check: the budget of its evidence, and the
 /// delays of a machine shared with other tests.
 const BEYOND_TIMEOUT: Duration = Duration::from_millis(4_500);
-/// How often a fault that comes and goes is looked at until it is seen.
+/// How often a fault that comes and goes is looked at until it is there.
 const LOOKS_MAX: usize = 12;
 
 /// One fault.
@@ -32,6 +32,8 @@ pub(crate) struct Scenario {
 pub(crate) struct Right {
     pub(crate) state: &'static str,
     pub(crate) failure: &'static str,
+    /// Other failures that a client may see of the same fault, as a race ends.
+    pub(crate) or_failures: &'static [&'static str],
     pub(crate) cause: Guilty,
     /// The other one of two causes that a client alone cannot tell apart: both have to be listed.
     pub(crate) or: Option<Guilty>,
@@ -49,7 +51,8 @@ pub(crate) struct Guilty {
 
 const fn right(state: &'static str, failure: &'static str, cause: [&'static str; 3]) -> Right {
     let [stage, code, side] = cause;
-    Right { state, failure, cause: Guilty { stage, code, side }, or: None, fact: "" }
+    let cause = Guilty { stage, code, side };
+    Right { state, failure, or_failures: &[], cause, or: None, fact: "" }
 }
 
 /// The target is down: failure, stage, cause, side.
@@ -85,6 +88,17 @@ impl Right {
         self
     }
 
+    /// Whoever comes in the moment of going sees one of these instead.
+    pub(crate) const fn or_sees(mut self, failures: &'static [&'static str]) -> Self {
+        self.or_failures = failures;
+        self
+    }
+
+    /// Is it a failure that a client may see?
+    pub(crate) fn has_failure(&self, failure: &str) -> bool {
+        self.failure == failure || self.or_failures.contains(&failure)
+    }
+
     /// The evidence says so, in these words.
     pub(crate) const fn knowing(mut self, fact: &'static str) -> Self {
         self.fact = fact;
@@ -96,8 +110,8 @@ impl Right {
 pub(crate) struct Scene {
     pub(crate) lab: Lab,
     pub(crate) timeout: Duration,
-    /// Look until the target is seen both failing and working.
-    pub(crate) until_mixed: bool,
+    /// Some checks meet it and some do not: a look that met none is made again.
+    pub(crate) comes_and_goes: bool,
     ca: Option<Ca>,
     variables: Vec<(&'static str, String)>,
     flags: Vec<&'static str>,
@@ -109,7 +123,7 @@ impl Scene {
         Self {
             lab: Lab::new(),
             timeout: TIMEOUT,
-            until_mixed: false,
+            comes_and_goes: false,
             ca: None,
             variables: Vec::new(),
             flags: Vec::new(),
@@ -236,10 +250,7 @@ pub(crate) fn judge(scenario: &Scenario) {
     (scenario.break_it)(&mut scene);
     let mut verdict = scene.look(scenario.target);
     for _ in 1..LOOKS_MAX {
-        // A check that was caught in the moment of going saw another failure: a reset.
-        let mixed = verdict.json["state"] == "degraded"
-            && verdict.json["failure"] == scenario.right.failure;
-        if !scene.until_mixed || mixed {
+        if !scene.comes_and_goes || verdict.json["state"] != "up" {
             break;
         }
         verdict = scene.look(scenario.target);

@@ -51,15 +51,16 @@ impl Mark {
         let first = candidates.iter().find(|guilty| guilty.code == code);
         let blamed = first.unwrap_or(&candidates[0]);
         let pair = right.or.map_or_else(String::new, |or| format!(" or {}", or.code));
+        let failures = [&[right.failure], right.or_failures].concat().join("/");
         Self {
             name: scenario.name.to_owned(),
             expected: format!(
                 "{} {} {} {}{pair}",
-                right.state, right.failure, blamed.stage, right.cause.code
+                right.state, failures, blamed.stage, right.cause.code
             ),
             found: format!("{state} {failure} {stage} {code}"),
             state: state == right.state,
-            failure: failure == right.failure,
+            failure: right.has_failure(&failure),
             stage: stage == blamed.stage,
             side: side == blamed.side,
             cause: first.is_some() && listed,

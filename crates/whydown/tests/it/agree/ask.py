@@ -16,6 +16,8 @@ def words(error):
         return name
     if isinstance(error, ssl.SSLError):
         return f"{name}: {error.reason or error.strerror.split(' (_ssl')[0]}"
+    if kind is OSError and error.errno is None:
+        return f"{name}: " + " ".join(str(error).split()[:4])  # without the proxy's own words
     if kind is OSError or kind is socket.gaierror:
         return f"{name}: [Errno {error.errno}] {error.strerror}"
     return name

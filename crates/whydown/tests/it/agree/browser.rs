@@ -1,18 +1,20 @@
 //! The faults, in groups that share a lab and a browser.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use whydown_lab::{
-    Answer, Behaviour, Ca, DnsServer, Flavour, Hook, Host, Lab, Nginx, OldTls, Peer, Reject, Route,
-    Rule, Say, Sshd, TlsVersion,
+    Answer, Behaviour, Ca, DnsServer, Flavour, Haproxy, Hook, Host, Identity, Lab, Nginx, OldTls,
+    Peer, Reject, Route, Rule, Say, Sshd, TlsVersion,
 };
 
 use super::fault::{Fault, Panel};
 
 /// How long a client is watched that is expected to wait for ever.
-const HANG: Duration = Duration::from_secs(4);
+pub(super) const HANG: Duration = Duration::from_secs(4);
 
-fn page() -> Behaviour {
+pub(super) fn page() -> Behaviour {
     Behaviour::Http(Answer::new(200).body("hello"))
 }
 
@@ -201,6 +203,40 @@ fn certificates_that_clients_refuse() {
     panel.agrees(&faults);
 }
 
+/// Servers of TLS that are asked without, besides nginx.
+fn plain_http_to_tls(lab: &Lab, good: &Identity, faults: &mut Vec<Fault>) -> impl Sized + use<> {
+    let server = lab.server();
+    let text = |path: &Path| path.display().to_string();
+    let (chain, key) = (text(&good.chain), text(&good.key));
+    let args = ["s_server", "-quiet", "-www", "-accept", "8093", "-cert", &chain, "-key", &key];
+    let mut openssl = server.spawn("openssl", &args);
+    let frontend = format!(
+        "frontend web\n bind :8094 ssl crt {}\n http-request return status 200\n",
+        good.chain_and_key.display()
+    );
+    let haproxy = Haproxy::start(&server, &frontend);
+    let directory = server.directory("apache");
+    let apache = format!(
+        "ServerRoot /usr/lib/apache2\nServerName shop.test\nPidFile {0}/pid\nMutex file:{0}\n\
+         ErrorLog {0}/error.log\nListen 8095\nLoadModule mpm_event_module modules/mod_mpm_event.so\n\
+         LoadModule ssl_module modules/mod_ssl.so\n\
+         LoadModule authz_core_module modules/mod_authz_core.so\n\
+         <VirtualHost *:8095>\nSSLEngine on\nSSLCertificateFile {chain}\n\
+         SSLCertificateKeyFile {key}\n</VirtualHost>\n",
+        directory.display()
+    );
+    let conf = directory.join("apache.conf");
+    fs::write(&conf, apache).unwrap();
+    let mut apache = server.spawn("apache2", &["-f", &text(&conf), "-DFOREGROUND"]);
+    openssl.wait_listening(8093);
+    apache.wait_listening(8095);
+    for (port, what) in (8093..).zip(["OpenSSL", "HAProxy", "Apache"]) {
+        let what = format!("HTTP to the TLS of {what}");
+        faults.push(Fault::new(what, format!("http://shop.test:{port}/")));
+    }
+    (openssl, haproxy, apache)
+}
+
 #[test]
 fn handshakes_that_fail() {
     let (lab, ca) = shop();
@@ -257,5 +293,6 @@ fn handshakes_that_fail() {
     faults.push(Fault::new("HTTP to nginx's TLS", "http://shop.test:8091/"));
     let _ssh = Sshd::start(&lab.server(), 8122);
     faults.push(Fault::new("TLS to SSH", "https://shop.test:8122/"));
+    let _strict = plain_http_to_tls(&lab, &good, &mut faults);
     Panel::trusting(&lab.client(), &ca).agrees(&faults);
 }

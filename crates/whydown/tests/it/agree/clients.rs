@@ -23,12 +23,27 @@ pub(super) struct Question<'a> {
     pub(super) target: &'a str,
     /// The authority that everyone trusts.
     pub(super) roots: Option<&'a Path>,
+    /// The forward proxy that everyone is told to use.
+    pub(super) proxy: Option<&'a str>,
     /// When a client that still waits is ended.
     pub(super) patience: Duration,
     /// The same for Firefox.
     pub(super) firefox_patience: Duration,
     /// The limit of clients that have one, where their own is too long for a test.
     pub(super) limit: Option<Duration>,
+}
+
+/// How a proxy is named to curl, Python and whydown. Node 20 does not look at them.
+pub(super) fn proxy_variables(proxy: Option<&str>) -> Vec<(&'static str, &str)> {
+    let named = |proxy| ["http_proxy", "https_proxy"].map(|name| (name, proxy));
+    proxy.into_iter().flat_map(named).collect()
+}
+
+/// A client that minds the variables.
+fn proxied(question: Question<'_>, program: &str) -> Command {
+    let mut command = client(question.host, program);
+    command.envs(proxy_variables(question.proxy));
+    command
 }
 
 /// The clients without a window. Each runs on a thread of its own, all at once.
@@ -72,7 +87,7 @@ pub(super) fn firefox(firefox: &Firefox, question: Question<'_>) -> Option<Strin
 
 /// The exit code and the message, as `seen_as` has them.
 fn curl(question: Question<'_>) -> Option<String> {
-    let mut command = client(question.host, "curl");
+    let mut command = proxied(question, "curl");
     command.args(["-sSL", "-o", "/dev/null", "-w", "%{http_code}"]);
     if let Some(roots) = question.roots {
         command.arg("--cacert").arg(roots);
@@ -130,7 +145,7 @@ fn nc(question: Question<'_>) -> Option<String> {
 }
 
 fn node(question: Question<'_>) -> Option<String> {
-    let mut command = client(question.host, "node");
+    let mut command = proxied(question, "node");
     if let Some(roots) = question.roots {
         command.env("NODE_EXTRA_CA_CERTS", roots);
     }
@@ -140,7 +155,7 @@ fn node(question: Question<'_>) -> Option<String> {
 }
 
 fn python(question: Question<'_>) -> Option<String> {
-    let mut command = client(question.host, "/usr/bin/python3");
+    let mut command = proxied(question, "/usr/bin/python3");
     if let Some(roots) = question.roots {
         command.env("SSL_CERT_FILE", roots);
     }

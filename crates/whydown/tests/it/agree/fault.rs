@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use whydown_lab::{Browser, Ca, Firefox, Host};
 
-use super::clients::{Question, Said, chrome, firefox, tools, without_time};
+use super::clients::{Question, Said, chrome, firefox, proxy_variables, tools, without_time};
 use crate::run::{Verdict, run, whydown};
 
 /// Enough for every client that says something by itself.
@@ -44,6 +44,12 @@ impl Fault {
         self
     }
 
+    /// Clients need longer to say so by themselves.
+    pub(super) fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Firefox goes on waiting, or stays on the page before: the others end this sooner.
     pub(super) fn firefox_shows_nothing(mut self) -> Self {
         self.firefox_patience = Some(NOTHING);
@@ -59,6 +65,10 @@ impl Fault {
     /// Is it one of the other things that this client may say?
     fn allows(&self, client: &str, said: Option<&str>) -> bool {
         self.also.contains(&(client, said))
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.target.starts_with("https")
     }
 
     fn is_page(&self) -> bool {
@@ -84,6 +94,7 @@ pub(super) struct Panel {
     pub(super) browser: Browser,
     firefox: Firefox,
     roots: Option<PathBuf>,
+    proxy: Option<String>,
 }
 
 impl Panel {
@@ -92,7 +103,7 @@ impl Panel {
             let firefox = scope.spawn(|| Firefox::start(host));
             (Browser::start(host), firefox.join().unwrap())
         });
-        Self { host: host.clone(), browser, firefox, roots: None }
+        Self { host: host.clone(), browser, firefox, roots: None, proxy: None }
     }
 
     /// Everyone trusts this authority.
@@ -103,12 +114,32 @@ impl Panel {
         panel
     }
 
+    /// Everyone goes through this forward proxy from now on. Chromium takes it at its start only.
+    pub(super) fn use_proxy(&mut self, name: &str, port: u16) {
+        let proxy = format!("http://{name}:{port}");
+        self.browser = Browser::start_with(&self.host, &[&format!("--proxy-server={proxy}")]);
+        self.firefox.use_proxy(name, port);
+        self.proxy = Some(proxy);
+    }
+
     /// Shows each fault to everyone, and fails with all differences at once. Every client goes
     /// through the faults at its own pace: browsers have one window each.
     #[track_caller]
     pub(super) fn agrees(&self, faults: &[Fault]) {
+        let differences = self.differences(faults);
+        assert!(
+            differences.is_empty(),
+            "{} differences in {} faults:\n{}",
+            differences.len(),
+            faults.len(),
+            differences.join("\n")
+        );
+    }
+
+    /// Where what is expected and what a client says are not the same.
+    pub(super) fn differences(&self, faults: &[Fault]) -> Vec<String> {
         let next = AtomicUsize::new(0);
-        let differences: Vec<String> = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let chrome = scope.spawn(|| self.in_a_browser(faults, |q| chrome(&self.browser, q)));
             let firefox = scope.spawn(|| self.in_a_browser(faults, |q| firefox(&self.firefox, q)));
             let lanes = [(); LANES].map(|()| scope.spawn(|| self.without_a_window(faults, &next)));
@@ -123,14 +154,7 @@ impl Panel {
                 fault.differences(&expected, &real)
             });
             compared.collect()
-        });
-        assert!(
-            differences.is_empty(),
-            "{} differences in {} faults:\n{}",
-            differences.len(),
-            faults.len(),
-            differences.join("\n")
-        );
+        })
     }
 
     fn in_a_browser(
@@ -162,6 +186,7 @@ impl Panel {
             host: &self.host,
             target: &fault.target,
             roots: self.roots.as_deref(),
+            proxy: self.proxy.as_deref(),
             patience: fault.patience,
             firefox_patience: fault.firefox_patience.unwrap_or(fault.patience),
             limit: fault.limit,
@@ -171,6 +196,7 @@ impl Panel {
     /// `seen_as` of whydown's verdict.
     fn expected(&self, fault: &Fault) -> Said {
         let mut command = whydown(&self.host);
+        command.envs(proxy_variables(self.proxy.as_deref()));
         if let Some(roots) = &self.roots {
             command.env("SSL_CERT_FILE", roots);
         }

@@ -93,15 +93,16 @@ faults! {
     a_tcp_balancer_has_one_dead_backend_of_two: "http://10.99.2.10/",
         |s| {
             backend(s, page());
-            s.until_mixed = true;
+            s.comes_and_goes = true;
             haproxy_tcp(s, " retries 0\n server one 10.99.2.20:8080\n server two 10.99.2.30:8080");
         },
         degraded("http.empty_reply", ["app", "balancer.some_backends", "owner"])
-            .or(["server", "service.crash_loop", "owner"]);
+            .or(["server", "service.crash_loop", "owner"])
+            .or_sees(&["http.reset"]);
     an_http_balancer_has_one_dead_backend_of_two: "http://10.99.2.10/",
         |s| {
             backend(s, page());
-            s.until_mixed = true;
+            s.comes_and_goes = true;
             haproxy(s, " retries 0\n server one 10.99.2.20:8080\n server two 10.99.2.30:8080");
         },
         degraded("http.status", UPSTREAM).or(["app", "balancer.some_backends", "owner"]);

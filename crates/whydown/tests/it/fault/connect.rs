@@ -10,6 +10,8 @@ use crate::scene::{Scene, degraded, down, faults, page, up};
 const GONE: [&str; 3] = ["server", "service.not_listening", "owner"];
 const HOST_DOWN: [&str; 3] = ["server", "host.down", "owner"];
 const CRASHES: [&str; 3] = ["server", "service.crash_loop", "owner"];
+/// Connections that were accepted, or waited to be, when the service went.
+const GOING: &[&str] = &["http.reset", "http.empty_reply"];
 const OVERLOADED: [&str; 3] = ["server", "service.overloaded", "owner"];
 const DROPS: [&str; 3] = ["server", "firewall.drops", "owner"];
 const ONE_FAMILY: [&str; 3] = ["server", "service.one_family_only", "owner"];
@@ -29,9 +31,10 @@ fn one_family(scene: &mut Scene, only: impl Into<std::net::IpAddr>) {
     scene.keep(web);
 }
 
-/// A service that is there for a moment, again and again.
+/// A service that is there for a moment, again and again. A quarter of a second after a check
+/// that met it gone, when the first repeat is made, it is there.
 fn blink(scene: &mut Scene, up_ms: u64, down_ms: u64) {
-    scene.until_mixed = true;
+    scene.comes_and_goes = true;
     let (up, down) = (Duration::from_millis(up_ms), Duration::from_millis(down_ms));
     scene.serve(80, Behaviour::Flapping { up, down });
 }
@@ -83,11 +86,13 @@ faults! {
         |s| one_family(s, Ipv4Addr::UNSPECIFIED), degraded("tcp.refused", ONE_FAMILY);
     the_service_listens_on_ipv6_only: "http://shop.test/",
         |s| one_family(s, Ipv6Addr::UNSPECIFIED), degraded("tcp.refused", ONE_FAMILY);
-    the_service_comes_and_goes: "http://10.99.2.10/", |s| blink(s, 200, 300),
+    the_service_comes_and_goes: "http://10.99.2.10/", |s| blink(s, 300, 250),
         degraded("tcp.refused", CRASHES)
+            .or_sees(GOING)
             .or(["server", "balancer.some_backends", "owner"]);
-    the_service_comes_and_goes_over_ipv6: "http://[fd99:2::10]/", |s| blink(s, 350, 350),
+    the_service_comes_and_goes_over_ipv6: "http://[fd99:2::10]/", |s| blink(s, 350, 250),
         degraded("tcp.refused", CRASHES)
+            .or_sees(GOING)
             .or(["server", "balancer.some_backends", "owner"]);
     the_backlog_is_full: "http://10.99.2.10/",
         |s| { s.ssh(); s.serve(80, Behaviour::BacklogFull); },

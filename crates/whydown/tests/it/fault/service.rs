@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use whydown_lab::{Answer, Behaviour, Ca, Flavour, Nginx, Peer, Redis, Sshd};
+use whydown_lab::{Answer, Behaviour, Ca, Flavour, Nginx, Peer, Postgres, Redis, Sshd};
 
 use crate::scene::{Scene, down, faults, page, up};
 
@@ -110,6 +110,14 @@ faults! {
         down("banner.unexpected", WRONG_PORT);
     ssh_is_asked_of_a_redis_server: "ssh://10.99.2.10:6379", redis,
         down("banner.unexpected", WRONG_PORT).or(HUNG);
+    redis_answers_on_the_web_servers_port: "http://10.99.2.10/",
+        |s| { let redis = Redis::start(&s.lab.server(), 80, None); s.keep(redis); },
+        down("http.empty_reply", WRONG_PROTOCOL).or_sees(&["http.reset"]).knowing("speaks redis");
+    postgres_answers_on_the_web_servers_port: "http://[fd99:2::10]:8000/",
+        |s| { let db = Postgres::start(&s.lab.server(), 8000); s.keep(db); },
+        down("http.empty_reply", WRONG_PORT)
+            .or_sees(&["http.reset"])
+            .knowing("speaks postgres");
     an_ssh_server_works: "ssh://10.99.2.10", sshd, up();
     a_redis_server_works: "redis://[fd99:2::10]", redis, up();
     an_open_port_works: "tcp://10.99.2.10:22", sshd, up();

@@ -12,6 +12,7 @@ const CLOSES: [&str; 3] = ["server", "service.closes_connections", "owner"];
 const HUNG: [&str; 3] = ["server", "service.hung", "owner"];
 const WRONG_PROTOCOL: [&str; 3] = ["server", "service.wrong_protocol", "owner"];
 const VISITORS: [&str; 3] = ["server", "tls.client_certificate", "visitor"];
+const LARGE_HELLO: [&str; 3] = ["network", "path.large_hello", "network"];
 const DAY: u64 = 86_400;
 
 fn flavour(scene: &mut Scene, flavour: Flavour) {
@@ -30,6 +31,18 @@ fn other_day(scene: &mut Scene, flavour: Flavour, days: i64) {
     let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let page = Answer::new(200).header("Date", &date).body("hello");
     scene.tls(flavour, Behaviour::Http(page));
+}
+
+/// A device that wants a whole ClientHello in one packet: it looks at the beginning of every TLS
+/// record (32 bytes of TCP header before it) and refuses those of more than 600 bytes.
+fn intolerant(scene: &mut Scene, says_no: &str) {
+    scene.tls(Flavour::Good, page());
+    scene.ssh();
+    scene.lab.r1().nft(&format!(
+        "add table inet inspector\n\
+         add chain inet inspector forward {{ type filter hook forward priority 0; }}\n\
+         add rule inet inspector forward tcp dport 443 @th,256,8 22 @th,280,16 > 600 {says_no}\n"
+    ));
 }
 
 faults! {
@@ -88,6 +101,11 @@ faults! {
     a_client_certificate_is_wanted_by_tls_1_3: "https://shop.test/",
         |s| s.tls(Flavour::Good, Behaviour::ClientCertificate(TlsVersion::Tls13)),
         down("tls.client_certificate_required", VISITORS);
+    a_large_greeting_is_dropped_on_the_way: "https://shop.test/", |s| intolerant(s, "drop"),
+        down("tls.timed_out", LARGE_HELLO).knowing("with a small ClientHello is answered");
+    a_large_greeting_is_reset_on_the_way: "https://shop.test/",
+        |s| { intolerant(s, "reject with tcp reset"); s.shop_is_at(&["fd99:2::10"]); },
+        down("tls.reset", LARGE_HELLO).knowing("with a small ClientHello is answered");
     the_encrypted_service_resets: "https://shop.test/",
         |s| s.tls(Flavour::Good, Behaviour::ResetAfterRequest),
         down("http.reset", ["app", "service.closes_connections", "owner"]);
