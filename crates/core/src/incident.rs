@@ -4,6 +4,9 @@
 //! It never wakes by itself and never decides *what* is wrong (that is
 //! [`diagnose`](crate::diagnose::diagnose)); it decides whether and when somebody hears of it.
 
+mod id;
+mod places;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,7 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
 use crate::observation::{Observation, State};
+use crate::quorum::AlertWhen;
 use crate::units::ms;
+pub use id::{incident_id, rounded};
+pub use places::{Place, Quorum, steady};
+use places::{Tally, leave_out, see, suspects};
 
 /// Entries kept in an incident's time line; beyond it the middle is thinned out.
 pub const TIMELINE_MAX: usize = 200;
@@ -36,6 +43,9 @@ pub struct Policy {
     /// Two updates of one incident are told at least so far apart.
     #[serde(rename = "update_gap_ms", with = "ms")]
     pub update_gap: Duration,
+    /// How many locations have to see it.
+    #[serde(default)]
+    pub alert_when: AlertWhen,
 }
 
 impl Default for Policy {
@@ -47,6 +57,7 @@ impl Default for Policy {
             flap_window: Duration::from_mins(30),
             calm: Duration::from_mins(5),
             update_gap: Duration::from_mins(1),
+            alert_when: AlertWhen::default(),
         }
     }
 }
@@ -72,24 +83,6 @@ pub struct Standing {
     pub incident: Option<Incident>,
     /// Starts of the newest incidents, oldest first, for flap detection.
     pub recent: Vec<Timestamp>,
-}
-
-/// What one location has seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
-    /// The state of its newest observation.
-    pub state: State,
-    /// Start of its newest observation.
-    pub at: Timestamp,
-    /// Observations of the same kind (fine or failing) in a row.
-    pub streak: u32,
-    /// Start of the first of them.
-    pub streak_since: Timestamp,
-    /// It has been confirmed that the target fails here.
-    pub failing: bool,
-    /// What fails there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
 }
 
 /// A monitor's continuous trouble.
@@ -198,8 +191,35 @@ pub enum Input {
         location: String,
         /// At least one, in the order made.
         observations: Vec<Observation>,
-        /// The verdict on them; used when something fails.
+        /// The verdict on them and on what others see; without one nothing is opened or changed,
+        /// only remembered or ended.
+        diagnosis: Option<Box<Diagnosis>>,
+        /// What is known of the other places.
+        quorum: Quorum,
+    },
+    /// The places that were asked have answered, or their time is up.
+    Decide {
+        /// The verdict on everything that was seen.
         diagnosis: Box<Diagnosis>,
+        /// Who is still missing.
+        quorum: Quorum,
+    },
+    /// What a location saw long ago, and tells only now: it is remembered, nobody is told.
+    Late {
+        /// The location's name.
+        location: String,
+        /// In the order made.
+        observations: Vec<Observation>,
+    },
+    /// A location can't be heard any more: it counts neither way.
+    Silent {
+        /// The location's name.
+        location: String,
+    },
+    /// A location does not look at this monitor any more.
+    Leave {
+        /// The location's name.
+        location: String,
     },
     /// Somebody takes the open incident.
     Acknowledge {
@@ -271,30 +291,6 @@ impl Incident {
     }
 }
 
-/// An incident's id: the monitor's name and the first failing check's time, both folded into
-/// letters and digits that fit a URL.
-#[must_use]
-pub fn incident_id(monitor: &str, started_at: Timestamp) -> String {
-    // FNV-1a, 32 bits: only has to tell monitors apart that fail in the same microsecond.
-    let hash = monitor
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let micros = u64::try_from(started_at.as_microsecond()).unwrap_or_default();
-    format!("{}-{}", base36(micros), base36(hash.into()))
-}
-
-fn base36(mut number: u64) -> String {
-    let mut digits = Vec::new();
-    loop {
-        let digit = u32::try_from(number % 36).unwrap_or_default();
-        digits.push(char::from_digit(digit, 36).unwrap_or('0'));
-        number /= 36;
-        if number == 0 {
-            return digits.iter().rev().collect();
-        }
-    }
-}
-
 /// The next standing of `monitor`, and what follows.
 #[must_use]
 pub fn step(
@@ -306,11 +302,37 @@ pub fn step(
 ) -> (Standing, Vec<Effect>) {
     let mut next = standing.clone();
     let effects = match input {
-        Input::Report { location, observations, diagnosis } => {
+        Input::Report { location, observations, diagnosis, quorum } => {
             for observation in observations {
                 see(policy, &mut next, location, observation);
             }
-            settle(policy, monitor, &mut next, location, diagnosis, now)
+            let own = diagnosis.as_ref().is_some_and(|d| d.state == State::Inconclusive);
+            if own && suspects(&next, location) {
+                // It fails, but the first cause is on that place's own side.
+                leave_out(&mut next, location);
+            }
+            let diagnosis = diagnosis.as_deref();
+            let verdict = Verdict { monitor, diagnosis, quorum, place: Some(location) };
+            settle(policy, &verdict, &mut next, now)
+        }
+        Input::Decide { diagnosis, quorum } => {
+            let diagnosis = Some(&**diagnosis);
+            let verdict = Verdict { monitor, diagnosis, quorum, place: None };
+            settle(policy, &verdict, &mut next, now)
+        }
+        Input::Late { location, observations } => {
+            for observation in observations {
+                see(policy, &mut next, location, observation);
+            }
+            Vec::new()
+        }
+        Input::Silent { location } => {
+            leave_out(&mut next, location);
+            reconsider(policy, &mut next, now)
+        }
+        Input::Leave { location } => {
+            next.places.remove(location);
+            reconsider(policy, &mut next, now)
         }
         Input::Acknowledge { by } => acknowledge(&mut next, by, now),
         Input::Comment { by, text } => comment(&mut next, by, text, now),
@@ -319,85 +341,104 @@ pub fn step(
     (next, effects)
 }
 
-/// Enters one observation into its location's memory. An older one than already seen (a spool
-/// that arrives late) changes nothing: history is the store's business.
-fn see(policy: &Policy, standing: &mut Standing, location: &str, observation: &Observation) {
-    let fails = match observation.state {
-        State::Up => false,
-        State::Degraded | State::Down => true,
-        State::Inconclusive => {
-            if let Some(place) = standing.places.get_mut(location)
-                && place.at < observation.at
-            {
-                place.at = observation.at;
-                place.state = State::Inconclusive;
-            }
-            return;
-        }
-    };
-    let place = standing.places.entry(location.to_owned()).or_insert_with(|| Place {
-        state: observation.state,
-        at: Timestamp::MIN,
-        streak: 0,
-        streak_since: observation.at,
-        failing: false,
-        failure: None,
-    });
-    if place.at >= observation.at {
-        return;
-    }
-    let failed_before = place.failure.is_some();
-    if place.streak == 0 || fails != failed_before {
-        place.streak = 0;
-        place.streak_since = observation.at;
-    }
-    place.streak = place.streak.saturating_add(1);
-    place.at = observation.at;
-    place.state = observation.state;
-    place.failure = if fails { observation.failure } else { None };
-    let needed = if fails { policy.confirm } else { policy.recover };
-    if place.streak > needed {
-        place.failing = fails;
-    }
+/// A verdict to act on.
+struct Verdict<'a> {
+    monitor: &'a str,
+    diagnosis: Option<&'a Diagnosis>,
+    quorum: &'a Quorum,
+    /// Who has just spoken.
+    place: Option<&'a str>,
 }
 
 /// Draws the monitor's state from its places, and opens, changes or ends the incident.
 fn settle(
     policy: &Policy,
-    monitor: &str,
+    verdict: &Verdict<'_>,
     standing: &mut Standing,
-    location: &str,
-    diagnosis: &Diagnosis,
     now: Timestamp,
 ) -> Vec<Effect> {
-    let place = standing.places.get(location).cloned();
-    let Some(place) = place else {
+    let place = verdict.place.and_then(|name| standing.places.get(name)).cloned();
+    if verdict.place.is_some() && place.is_none() && standing.places.is_empty() {
         set_state(standing, State::Inconclusive, now);
         return Vec::new();
-    };
-    let failing = standing.places.values().filter(|place| place.failing).count();
-    let speaking =
-        standing.places.values().filter(|place| place.state != State::Inconclusive).count();
-    if speaking == 0 {
-        set_state(standing, State::Inconclusive, place.at);
+    }
+    if !standing.places.values().any(Place::speaks) {
+        let at = place.map_or(now, |place| place.at);
+        set_state(standing, State::Inconclusive, at);
         return Vec::new();
     }
-    // Opens when half of the locations that can speak see it, ends when none does any more:
-    // a picture that keeps tilting is one incident.
-    let alerts = match standing.incident {
-        None => failing > 0 && failing * 2 >= speaking,
-        Some(_) => failing > 0,
-    };
-    match (standing.incident.take(), alerts) {
-        (None, false) => {
-            if failing == 0 && place.failure.is_none() {
-                set_state(standing, State::Up, place.streak_since);
-            }
+    let tally = Tally::of(standing, verdict.quorum);
+    let told = verdict.diagnosis.filter(|d| matches!(d.state, State::Down | State::Degraded));
+    match (standing.incident.take(), told) {
+        (None, Some(diagnosis)) if !verdict.quorum.hold && tally.opens(policy.alert_when) => {
+            open(policy, (verdict, diagnosis), standing, now)
+        }
+        (None, _) => {
+            calm_down(standing);
             Vec::new()
         }
-        (None, true) => open(policy, monitor, standing, &place, diagnosis, now),
-        (Some(incident), true) => go_on(policy, standing, incident, &place, diagnosis, now),
-        (Some(incident), false) => recover(policy, standing, incident, &place, now),
+        (Some(incident), told) => go_on_or_end(policy, (verdict, told), standing, incident, now),
+    }
+}
+
+/// Would a verdict open an incident now?
+#[must_use]
+pub fn opens(policy: &Policy, standing: &Standing, quorum: &Quorum) -> bool {
+    let tally = Tally::of(standing, quorum);
+    standing.incident.is_none() && !quorum.hold && tally.opens(policy.alert_when)
+}
+
+/// Without an incident and with nobody suspecting anything the monitor is up.
+fn calm_down(standing: &mut Standing) {
+    let fine = |place: &&Place| place.speaks() && place.failure.is_none() && !place.failing;
+    let speaking = standing.places.values().filter(|place| place.speaks()).count();
+    let since = standing.places.values().filter(fine).map(|place| place.streak_since);
+    let fine = since.clone().count();
+    // A minority that fails is shown with its places; the monitor as a whole is up.
+    if fine > 0
+        && fine * 2 >= speaking
+        && let Some(since) = since.max()
+    {
+        set_state(standing, State::Up, since);
+    }
+}
+
+/// After somebody fell silent or left.
+fn reconsider(policy: &Policy, standing: &mut Standing, now: Timestamp) -> Vec<Effect> {
+    let Some(incident) = standing.incident.take() else {
+        if !standing.places.is_empty() && !standing.places.values().any(Place::speaks) {
+            set_state(standing, State::Inconclusive, now);
+        }
+        return Vec::new();
+    };
+    let tally = Tally::of(standing, &Quorum::default());
+    if tally.is_over(policy.alert_when, standing.places.len()) {
+        return recover(policy, standing, (incident, false), now);
+    }
+    standing.incident = Some(incident);
+    Vec::new()
+}
+
+fn go_on_or_end(
+    policy: &Policy,
+    (verdict, told): (&Verdict<'_>, Option<&Diagnosis>),
+    standing: &mut Standing,
+    incident: Incident,
+    now: Timestamp,
+) -> Vec<Effect> {
+    let place = verdict.place.and_then(|name| standing.places.get(name));
+    let tally = Tally::of(standing, &Quorum::default());
+    if tally.is_over(policy.alert_when, standing.places.len()) {
+        let just = place.is_some_and(|place| place.streak == policy.recover.saturating_add(1));
+        return recover(policy, standing, (incident, just), now);
+    }
+    let worth = place.is_none_or(|place| place.failing && place.failure.is_some());
+    match told.filter(|_| worth) {
+        Some(diagnosis) => go_on(policy, standing, (incident, diagnosis), now),
+        None => {
+            standing.incident = Some(incident);
+            Vec::new()
+        }
     }
 }
 
@@ -410,14 +451,18 @@ fn set_state(standing: &mut Standing, state: State, since: Timestamp) {
 
 fn open(
     policy: &Policy,
-    monitor: &str,
+    (verdict, diagnosis): (&Verdict<'_>, &Diagnosis),
     standing: &mut Standing,
-    place: &Place,
-    diagnosis: &Diagnosis,
     now: Timestamp,
 ) -> Vec<Effect> {
-    let failing = standing.places.values().filter(|place| place.failing);
-    let started_at = failing.map(|place| place.streak_since).min().unwrap_or(place.streak_since);
+    let Verdict { monitor, quorum, .. } = *verdict;
+    for (name, place) in &mut standing.places {
+        // Places that fail together have confirmed each other.
+        place.failing |= place.suspects() && !quorum.waits_for(name);
+    }
+    let failing = || standing.places.values().filter(|place| place.failing && place.speaks());
+    let started_at = failing().map(|place| place.streak_since).min().unwrap_or(now);
+    let failure = failing().find_map(|place| place.failure).map_or("failed", Failure::code);
     standing.recent.push(started_at);
     let window_start = started_at.checked_sub(policy.flap_window).unwrap_or(Timestamp::MIN);
     standing.recent.retain(|at| *at >= window_start);
@@ -438,7 +483,6 @@ fn open(
         diagnosis: diagnosis.clone(),
         timeline: Vec::new(),
     };
-    let failure = place.failure.map_or("failed", Failure::code);
     incident.note(started_at, MomentKind::FirstFailure, format!("first failing check: {failure}"));
     incident.note(now, MomentKind::Confirmed, diagnosis.summary.clone());
     if flapping {
@@ -453,27 +497,28 @@ fn open(
 fn go_on(
     policy: &Policy,
     standing: &mut Standing,
-    mut incident: Incident,
-    place: &Place,
-    diagnosis: &Diagnosis,
+    (mut incident, diagnosis): (Incident, &Diagnosis),
     now: Timestamp,
 ) -> Vec<Effect> {
     let first = |diagnosis: &Diagnosis| diagnosis.causes.first().map(|cause| cause.code);
     let known = &incident.diagnosis;
-    let changed = place.failing
-        && place.failure.is_some()
-        && (known.state != diagnosis.state
-            || known.failure != diagnosis.failure
-            || first(known) != first(diagnosis)
-            || known.scope.kind != diagnosis.scope.kind);
+    let changed = known.state != diagnosis.state
+        || known.failure != diagnosis.failure
+        || first(known) != first(diagnosis)
+        || known.scope.kind != diagnosis.scope.kind;
+    let fuller = !changed && known.scope.places != diagnosis.scope.places;
     let quiet_since = incident.told_at.checked_add(policy.update_gap).unwrap_or(Timestamp::MAX);
     let effects = if changed && now >= quiet_since {
         incident.sequence += 1;
         incident.told_at = now;
         incident.diagnosis = diagnosis.clone();
         incident.note(now, MomentKind::Changed, diagnosis.summary.clone());
-        set_state(standing, diagnosis.state, place.at);
+        set_state(standing, diagnosis.state, now);
         vec![Effect::Updated(Box::new(incident.clone()))]
+    } else if fuller {
+        // The same verdict from other places: pages show it, nobody is told again.
+        incident.diagnosis.scope = diagnosis.scope.clone();
+        vec![Effect::Noted(Box::new(incident.clone()))]
     } else {
         Vec::new()
     };
@@ -484,8 +529,7 @@ fn go_on(
 fn recover(
     policy: &Policy,
     standing: &mut Standing,
-    mut incident: Incident,
-    place: &Place,
+    (mut incident, just): (Incident, bool),
     now: Timestamp,
 ) -> Vec<Effect> {
     // The end is when the last location that had failed was fine again.
@@ -495,10 +539,10 @@ fn recover(
         .filter(|place| place.failure.is_none() && place.streak_since >= incident.started_at)
         .map(|place| place.streak_since)
         .max()
-        .unwrap_or(place.streak_since);
+        .unwrap_or(now);
     let calm_at = fine_since.checked_add(policy.calm).unwrap_or(Timestamp::MAX);
     if incident.flapping && now < calm_at {
-        if place.streak == policy.recover.saturating_add(1) {
+        if just {
             incident.flaps = incident.flaps.saturating_add(1);
             incident.note(fine_since, MomentKind::Fine, "fine for a moment");
         }
@@ -517,16 +561,6 @@ fn end(incident: &mut Incident, at: Timestamp, now: Timestamp) {
     incident.resolved_at = Some(at);
     incident.sequence += 1;
     incident.told_at = now;
-}
-
-/// To a precision that a person wants to read: milliseconds below ten seconds, seconds above.
-#[must_use]
-pub fn rounded(duration: Duration) -> Duration {
-    if duration < Duration::from_secs(10) {
-        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    } else {
-        Duration::from_secs(duration.as_secs())
-    }
 }
 
 fn acknowledge(standing: &mut Standing, by: &str, now: Timestamp) -> Vec<Effect> {

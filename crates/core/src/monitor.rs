@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quorum::AlertWhen;
+use crate::scope::Selector;
 use crate::target::Target;
 use crate::units::{ms, ms_option};
 
@@ -49,6 +51,13 @@ pub struct Monitor {
     /// What the answer must be like.
     #[serde(default)]
     pub expect: Expect,
+    /// From where it is checked: names of locations, `region:eu`, `network:AS 64500`,
+    /// `label:edge`. Empty: from everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Selector>,
+    /// How many locations have to see a failure before somebody is told.
+    #[serde(default, skip_serializing_if = "AlertWhen::is_default")]
+    pub alert_when: AlertWhen,
     /// Names of the channels to tell.
     #[serde(default)]
     pub notify: Vec<String>,
@@ -108,6 +117,8 @@ impl Monitor {
             confirm: CONFIRM_DEFAULT,
             request: Request::default(),
             expect: Expect::default(),
+            locations: Vec::new(),
+            alert_when: AlertWhen::default(),
             notify: Vec::new(),
             tags: Vec::new(),
             severity: Severity::default(),

@@ -26,6 +26,16 @@ pub fn phase(name: &str, interval: Duration) -> Duration {
     Duration::from_micros(hash(name) % interval_us)
 }
 
+/// The phase of one of `of` places that look at the same monitor: evenly spread, so that a failure
+/// is seen by the first of them after a fraction of the interval.
+#[must_use]
+pub fn phase_at(name: &str, interval: Duration, rank: usize, of: usize) -> Duration {
+    let share = u32::try_from(of.max(1)).unwrap_or(u32::MAX);
+    let rank = u32::try_from(rank).unwrap_or_default() % share;
+    let phase = phase(name, interval) + interval / share * rank;
+    if phase >= interval { phase - interval } else { phase }
+}
+
 /// FNV-1a with a final mix (names often differ only in their last digits): stable for ever,
 /// unlike the standard library's hashes.
 fn hash(name: &str) -> u64 {
@@ -76,7 +86,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{Due, due, phase, repeat_after};
+    use super::{Due, due, phase, phase_at, repeat_after};
 
     const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -95,6 +105,16 @@ mod tests {
         assert!(buckets.iter().all(|count| (800..1_200).contains(count)), "{buckets:?}");
         assert_eq!(phase("shop", INTERVAL), phase("shop", INTERVAL));
         assert_ne!(phase("shop", INTERVAL), phase("shop2", INTERVAL));
+    }
+
+    #[test]
+    fn places_share_the_interval_evenly() {
+        let mut phases: Vec<_> = (0..16).map(|rank| phase_at("shop", INTERVAL, rank, 16)).collect();
+        assert_eq!(phases[0], phase("shop", INTERVAL));
+        phases.sort();
+        assert!(phases.iter().all(|phase| *phase < INTERVAL));
+        assert!(phases.windows(2).all(|pair| pair[1] - pair[0] == INTERVAL / 16));
+        assert_eq!(phase_at("shop", INTERVAL, 0, 0), phase("shop", INTERVAL));
     }
 
     #[test]

@@ -128,7 +128,8 @@ fn is_excepted(host: &Host, exceptions: &str) -> bool {
 }
 
 /// Does `192.0.2.0/24` (or a bare address) cover this address?
-pub(crate) fn covers(block: &str, ip: IpAddr) -> bool {
+#[must_use]
+pub fn covers(block: &str, ip: IpAddr) -> bool {
     let (base, length) = match block.split_once('/') {
         Some((base, length)) => (base, length.parse::<u32>().ok()),
         None => (block, Some(128)),

@@ -1,6 +1,7 @@
 //! One scheduled check with everything that belongs to it: when it fails, it is at once repeated
 //! with fresh sockets while the evidence is collected side by side.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
@@ -69,26 +70,35 @@ pub struct Examined {
     pub investigated: bool,
 }
 
-/// Checks a monitor; when the check fails, repeats it and collects evidence.
+/// Checks a monitor; when the check fails, repeats it and collects evidence. When it is fine after
+/// it failed, it is repeated as well: recovery is confirmed as quickly as failure is, and not by
+/// one lucky moment.
 pub async fn examine(monitor: &Monitor, settings: &Settings, before: Before) -> Examined {
-    examine_telling(monitor, settings, before, |_| ()).await
+    examine_telling(monitor, settings, before, &|_| {}).await
 }
 
-/// The same, and tells of the first check as soon as it has failed.
+/// The same, for somebody who can act on less: `tell` hears of the first failing check at once,
+/// and of the evidence when it is complete before the repeats are.
 pub async fn examine_telling(
     monitor: &Monitor,
     settings: &Settings,
     before: Before,
-    tell: impl FnOnce(&Observation),
+    tell: &(dyn Fn(Evidence) + Sync),
 ) -> Examined {
     let (first, early) = first_look(monitor, settings, before).await;
     let failing = matches!(first.state, State::Down | State::Degraded);
     if !failing {
-        let evidence = Evidence { observations: vec![first], ..Evidence::default() };
+        let again = first.state == State::Up && before.failure.is_some();
+        let seen = Mutex::new(vec![first]);
+        if again {
+            repeat(monitor, settings, monitor.confirm, &seen).await;
+        }
+        let evidence = Evidence { observations: taken(&seen), ..Evidence::default() };
         return Examined { evidence, investigated: false };
     }
-    tell(&first);
-    let ended = Instant::now();
+    if before.needs_repeats() {
+        tell(Evidence { observations: vec![first.clone()], ..Evidence::default() });
+    }
     let investigated = before.needs_evidence(first.failure);
     if let Some(Early { repeats, evidence }) = early {
         let mut observations = vec![first];
@@ -96,21 +106,43 @@ pub async fn examine_telling(
         return Examined { evidence: Evidence { observations, ..evidence }, investigated };
     }
     let confirm = if before.needs_repeats() { monitor.confirm } else { 0 };
-    let repeats = (1..=confirm).filter_map(|n| repeat_after(confirm, n)).map(|after| async move {
-        sleep_until(ended + after).await;
-        observe_with(monitor, &settings.check).await
-    });
-    let seen = std::slice::from_ref(&first);
+    let seen = Mutex::new(vec![first.clone()]);
     let look = async {
-        match investigated {
-            true => investigate(monitor, seen, settings).await,
-            false => Evidence::default(),
+        if !investigated {
+            return Evidence::default();
         }
+        let evidence = investigate(monitor, std::slice::from_ref(&first), settings).await;
+        let observations = taken(&seen);
+        if observations.len() <= confirm as usize {
+            tell(Evidence { observations, ..evidence.clone() });
+        }
+        evidence
     };
-    let (repeats, evidence): (Vec<Observation>, Evidence) = join(join_all(repeats), look).await;
-    let mut observations = vec![first];
-    observations.extend(repeats);
-    Examined { evidence: Evidence { observations, ..evidence }, investigated }
+    let ((), evidence) = join(repeat(monitor, settings, confirm, &seen), look).await;
+    Examined { evidence: Evidence { observations: taken(&seen), ..evidence }, investigated }
+}
+
+/// Repeats a check from now on, with fresh sockets.
+async fn repeat(
+    monitor: &Monitor,
+    settings: &Settings,
+    times: u32,
+    seen: &Mutex<Vec<Observation>>,
+) {
+    let begin = Instant::now();
+    let repeats = (1..=times).filter_map(|n| repeat_after(times, n)).map(|after| async move {
+        sleep_until(begin + after).await;
+        let observation = observe_with(monitor, &settings.check).await;
+        seen.lock().unwrap_or_else(PoisonError::into_inner).push(observation);
+    });
+    join_all(repeats).await;
+}
+
+/// What has been seen so far, in the order of the checks' beginnings.
+fn taken(seen: &Mutex<Vec<Observation>>) -> Vec<Observation> {
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    seen.sort_by_key(|observation| observation.at);
+    seen
 }
 
 /// What was learnt while the first check still waited in silence.

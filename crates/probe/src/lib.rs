@@ -7,10 +7,12 @@ pub mod dns;
 pub mod examine;
 mod expect;
 pub mod investigate;
+pub mod link;
 pub mod observe;
 use whydown_host::redact;
 pub mod runner;
 mod socket;
+pub mod spool;
 mod tap;
 pub mod tls;
 

@@ -4,12 +4,13 @@
 //! An IP family that this machine has no route for is left out (its addresses stay in the
 //! lookup) as long as another family can be tried: it says nothing about the target.
 
+mod allow;
 pub(crate) mod banner;
 mod http;
 mod icmp;
 mod names;
 pub(crate) mod open;
-mod proxy;
+pub(crate) mod proxy;
 mod redirects;
 mod udp;
 
@@ -24,6 +25,8 @@ use whydown_core::monitor::Monitor;
 use whydown_core::observation::{Attempt, Lookup, Observation, State, Step};
 use whydown_core::target::{Host, Scheme};
 use whydown_host::proxy::Proxy;
+
+pub use allow::{Allow, Destination};
 
 use crate::connect;
 use crate::expect::{Judged, unmet};
@@ -42,13 +45,15 @@ pub struct Settings {
     pub proxy: ProxyChoice,
     /// Which certificate authorities are trusted.
     pub trust: Trust,
+    /// Where checks may go.
+    pub allow: Allow,
 }
 
 impl Default for Settings {
     /// No proxy (a monitor checks its target, not the probe's environment), and the authorities
     /// that this machine trusts.
     fn default() -> Self {
-        Self { proxy: ProxyChoice::None, trust: Trust::native() }
+        Self { proxy: ProxyChoice::None, trust: Trust::native(), allow: Allow::default() }
     }
 }
 
@@ -141,7 +146,15 @@ async fn look(check: &Check<'_>) -> Observation {
     if let Some(failure) = lookup.as_ref().and_then(|lookup| lookup.failure) {
         return unresolved(lookup, failure);
     }
-    let addresses = &addresses[..addresses.len().min(ADDRESSES_MAX)];
+    let host = &check.monitor.target.host;
+    let allowed = |ip: &IpAddr| check.settings.allow.covers(host, *ip);
+    let addresses: Vec<IpAddr> =
+        addresses.into_iter().filter(allowed).take(ADDRESSES_MAX).collect();
+    if addresses.is_empty() {
+        // Not allowed from here: that says nothing about the target.
+        return Observation { failure: Some(Failure::TcpNotPermitted), lookup, ..blank() };
+    }
+    let addresses = addresses.as_slice();
     let attempts = attempts(check, addresses).await;
     concluded(check, lookup, without_unrouted_family(attempts))
 }
@@ -244,6 +257,12 @@ fn blank() -> Observation {
         proxy: None,
         attempts: Vec::new(),
     }
+}
+
+/// May this process send echo requests?
+#[must_use]
+pub fn can_ping() -> bool {
+    icmp::is_possible()
 }
 
 /// What is known when a check could not be made at all.

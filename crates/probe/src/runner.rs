@@ -18,14 +18,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use whydown_core::evidence::Evidence;
-use whydown_core::monitor::Monitor;
 use whydown_core::observation::State;
-use whydown_core::wire::Report;
+use whydown_core::wire::{Assignment, Report};
 
-use crate::examine::{self, Before, Examined, examine};
+use crate::examine::{self, Before, Examined, examine_telling};
 use crate::observe::own_fault;
 use backlog::Backlog;
-use plan::{Plan, Ticket};
+use plan::{Plan, Start, Ticket};
 
 /// Limits and choices of a runner.
 #[derive(Clone, Debug)]
@@ -62,10 +61,26 @@ pub enum Command {
     },
 }
 
+/// What a runner is connected to.
+#[derive(Debug)]
+pub struct Wires {
+    /// What to check.
+    pub assignments: watch::Receiver<Arc<Vec<Assignment>>>,
+    /// What to do besides.
+    pub commands: mpsc::Receiver<Command>,
+    /// Where every report goes.
+    pub reports: mpsc::Sender<Report>,
+    /// Where goes what somebody should know before its report is complete: the first failing
+    /// check, what was found around it, and the outcome of checks that were asked for. Nothing of
+    /// it is missing in `reports`.
+    pub early: Option<mpsc::Sender<Report>>,
+}
+
 /// A check that has ended.
 struct Done {
     ticket: Ticket,
     examined: Examined,
+    asked: bool,
 }
 
 /// Checks the assigned monitors until `stop` becomes true (or its sender, or the receiver of
@@ -73,16 +88,16 @@ struct Done {
 pub async fn run(
     location: String,
     settings: Settings,
-    mut assignments: watch::Receiver<Arc<Vec<Monitor>>>,
-    mut commands: mpsc::Receiver<Command>,
-    reports: mpsc::Sender<Report>,
+    wires: Wires,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut runner = Runner::new(location, settings);
+    let Wires { mut assignments, mut commands, reports, early } = wires;
+    let mut runner = Runner::new(location, settings, early);
     let mut assigned = true;
     let mut commanded = true;
     let first = assignments.borrow_and_update().clone();
     runner.assign(&first);
+    drop(first);
     loop {
         runner.start_ready();
         if runner.backlog.flush(&reports).is_err() {
@@ -125,11 +140,13 @@ struct Runner {
     /// Which monitor a task checks, for tasks that panic.
     tickets: HashMap<Id, (Ticket, Timestamp)>,
     backlog: Backlog,
+    early: Option<mpsc::Sender<Report>>,
 }
 
 impl Runner {
-    fn new(location: String, settings: Settings) -> Self {
+    fn new(location: String, settings: Settings, early: Option<mpsc::Sender<Report>>) -> Self {
         Self {
+            early,
             plan: Plan::new(Timestamp::now(), Instant::now()),
             backlog: Backlog::new(settings.backlog_max),
             tasks: JoinSet::new(),
@@ -139,25 +156,39 @@ impl Runner {
         }
     }
 
-    fn assign(&mut self, monitors: &[Monitor]) {
-        self.plan.assign(monitors, Instant::now());
+    fn assign(&mut self, assignments: &[Assignment]) {
+        self.plan.assign(assignments, Instant::now());
     }
 
     /// Starts what is due, as far as the concurrency limit allows.
     fn start_ready(&mut self) {
         while self.tasks.len() < self.settings.concurrency {
             let Some(start) = self.plan.take_ready(Instant::now()) else { break };
-            let (ticket, monitor, known) = (start.ticket, start.monitor, start.known);
+            let Start { ticket, monitor, known, asked } = start;
             let before = Before { evidence_every: self.settings.evidence_every, ..known };
             // One allocation per check; the settings are a few shared pointers and short lists.
             let settings = self.settings.examine.clone();
             let mine = ticket.clone();
+            let tell = self.teller(&ticket);
             let handle = self.tasks.spawn(async move {
-                let examined = examine(&monitor, &settings, before).await;
-                Done { ticket: mine, examined }
+                let examined = examine_telling(&monitor, &settings, before, &tell).await;
+                Done { ticket: mine, examined, asked }
             });
             self.tickets.insert(handle.id(), (ticket.clone(), Timestamp::now()));
             self.plan.started(&ticket, handle);
+        }
+    }
+
+    /// Tells what is known of a monitor before its report is complete. Nobody waits for a receiver
+    /// that is slow.
+    fn teller(&self, ticket: &Ticket) -> impl Fn(Evidence) + Send + Sync + 'static {
+        let (early, location) = (self.early.clone(), self.location.clone());
+        let monitor = ticket.name.to_string();
+        move |evidence| {
+            if let Some(early) = &early {
+                let (monitor, location) = (monitor.clone(), location.clone());
+                let _ = early.try_send(Report { monitor, location, evidence });
+            }
         }
     }
 
@@ -176,10 +207,10 @@ impl Runner {
                 let elapsed = Timestamp::now().duration_since(at).unsigned_abs();
                 let observations = vec![own_fault(at, elapsed)];
                 let evidence = Evidence { observations, ..Evidence::default() };
-                Done { ticket, examined: Examined { evidence, investigated: false } }
+                Done { ticket, examined: Examined { evidence, investigated: false }, asked: false }
             }
         };
-        let Done { ticket, examined } = done;
+        let Done { ticket, examined, asked } = done;
         let last = examined.evidence.observations.last();
         let failing = last.filter(|o| matches!(o.state, State::Down | State::Degraded));
         let failure = failing.and_then(|observation| observation.failure);
@@ -187,6 +218,9 @@ impl Runner {
         // A monitor that was changed or removed meanwhile has nothing to report any more.
         if !self.plan.ended(&ticket, failure, examined.investigated, now) {
             return;
+        }
+        if asked && failure.is_none() {
+            self.teller(&ticket)(examined.evidence.clone());
         }
         self.backlog.push(Report {
             monitor: ticket.name.to_string(),

@@ -24,6 +24,7 @@ use whydown_core::observation::TlsFacts;
 use whydown_core::target::Host;
 
 pub use trust::Trust;
+pub(crate) use trust::provider;
 
 use crate::connect::Connection;
 use crate::redact;

@@ -13,6 +13,7 @@ mod user;
 
 use jiff::Timestamp;
 
+pub(crate) use key::{fresh as fresh_secret, hash as secret_hash};
 pub use limit::{Limiter, TooMany};
 pub use password::{PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS};
 pub use session::{SESSION_IDLE, Session, end_other_sessions, end_session, session, sign_in};

@@ -3,8 +3,10 @@
 
 mod caller;
 mod channels;
+mod diagnose;
 mod incidents;
 mod input;
+mod locations;
 mod monitors;
 pub(crate) mod patch;
 mod problem;
@@ -12,14 +14,14 @@ mod problem;
 use axum::http::header;
 use axum::middleware;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Router, http::StatusCode};
 
 use crate::web::Web;
 use problem::Problem;
 
 /// Every path and its methods, for the test that compares them with the document.
-pub const ROUTES: [(&str, &[&str]); 11] = [
+pub const ROUTES: [(&str, &[&str]); 14] = [
     ("/monitors", &["get", "post"]),
     ("/monitors/{name}", &["get", "patch", "delete"]),
     ("/monitors/{name}/check", &["post"]),
@@ -28,6 +30,9 @@ pub const ROUTES: [(&str, &[&str]); 11] = [
     ("/incidents/{id}", &["get"]),
     ("/incidents/{id}/acknowledge", &["post"]),
     ("/diagnose", &["post"]),
+    ("/locations", &["get", "post"]),
+    ("/locations/{name}", &["delete"]),
+    ("/probes/{id}", &["delete"]),
     ("/channels", &["get", "post"]),
     ("/channels/{name}", &["get", "delete"]),
     ("/channels/{name}/test", &["post"]),
@@ -46,7 +51,10 @@ pub(crate) fn router(web: &Web) -> Router<Web> {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::get))
         .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
-        .route("/diagnose", post(incidents::diagnose))
+        .route("/diagnose", post(diagnose::diagnose))
+        .route("/locations", get(locations::list).post(locations::add))
+        .route("/locations/{name}", delete(locations::remove))
+        .route("/probes/{id}", delete(locations::revoke))
         .route("/channels", get(channels::list).post(channels::create))
         .route("/channels/{name}", get(channels::get).delete(channels::delete))
         .route("/channels/{name}/test", post(channels::test))

@@ -4,15 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use whydown_core::alerting::rules::{Select, Silence};
 use whydown_core::diagnosis::Diagnosis;
+use whydown_core::evidence::Evidence;
 use whydown_core::incident::{Incident, Standing};
-use whydown_core::monitor::Monitor;
+use whydown_core::monitor::{Monitor, TIMEOUT_DEFAULT};
 use whydown_core::observation::Observation;
+use whydown_core::scope::{Location, Selector};
 use whydown_core::target::Target;
 use whydown_core::units::show;
+use whydown_core::wire::{Order, Role};
 
 use crate::board::Board;
 pub use crate::board::Sample;
@@ -20,6 +25,9 @@ use crate::channel::{Channel, ChannelKind};
 use crate::clock::Clock;
 use crate::config::{Config, Problem};
 use crate::engine::{Edit, Event};
+use crate::fleet::link::Wires;
+use crate::fleet::{self, Definition, FleetError, LOCAL};
+pub use crate::fleet::{LocationStatus, ProbeStatus};
 pub use crate::health::Health;
 use crate::health::HealthBoard;
 use crate::notify::Notifier;
@@ -33,6 +41,8 @@ const COMMENT_MAX: usize = 4_000;
 /// The shortest and the longest silence.
 const SILENCE_MIN: Duration = Duration::from_mins(1);
 const SILENCE_MAX: Duration = Duration::from_hours(24 * 30);
+/// How long places may take to answer a question about a target.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The running server as pages and API see it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,6 +56,7 @@ struct Inner {
     prober: Prober,
     notifier: Notifier,
     clock: Clock,
+    links: Wires,
 }
 
 /// What the engine publishes.
@@ -68,6 +79,41 @@ pub struct MonitorStatus {
     pub last: Option<Arc<Observation>>,
     /// The newest checks, oldest first: a sparkline.
     pub recent: Vec<Sample>,
+}
+
+/// Answers of several places, as they arrive.
+pub(crate) struct Answers {
+    /// Who was asked.
+    pub(crate) asked: Vec<Location>,
+    inbox: mpsc::Receiver<(String, Evidence)>,
+    local: Option<BoxFuture<'static, Evidence>>,
+    heard: usize,
+    deadline: Instant,
+}
+
+impl Answers {
+    /// The next one; `None` when all have answered or the time is up.
+    pub(crate) async fn next(&mut self) -> Option<(String, Evidence)> {
+        if self.heard >= self.asked.len() {
+            return None;
+        }
+        let local = async {
+            match &mut self.local {
+                Some(local) => local.await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            evidence = local => {
+                self.local = None;
+                (LOCAL.to_owned(), evidence)
+            }
+            Some(answer) = self.inbox.recv() => answer,
+            () = tokio::time::sleep_until(self.deadline) => return None,
+        };
+        self.heard += 1;
+        Some(answer)
+    }
 }
 
 /// Something changed; pages that show it should render again.
@@ -167,9 +213,15 @@ impl App {
         events: mpsc::Sender<Event>,
         prober: Prober,
         notifier: Notifier,
-        clock: Clock,
+        links: Wires,
     ) -> Self {
-        Self(Arc::new(Inner { store, seen, events, prober, notifier, clock }))
+        let clock = links.clock.clone();
+        Self(Arc::new(Inner { store, seen, events, prober, notifier, clock, links }))
+    }
+
+    /// What probes are connected to.
+    pub(crate) fn links(&self) -> &Wires {
+        &self.0.links
     }
 
     /// The store.
@@ -421,13 +473,78 @@ impl App {
         self.0.prober.diagnose(target).await
     }
 
+    /// Puts a target before the live probes of some locations; all of them without a selector.
+    pub(crate) fn diagnose_from(&self, target: &Target, from: &[Selector]) -> Answers {
+        let fleet = &self.0.links.fleet;
+        let statuses = fleet.statuses();
+        let meant = statuses.into_iter().map(|status| status.definition.location);
+        let meant: Vec<Location> =
+            meant.filter(|location| Selector::any_covers(from, location)).collect();
+        let (sender, inbox) = mpsc::channel(meant.len().max(1));
+        let names: Vec<String> = meant.iter().map(|location| location.name.clone()).collect();
+        let question =
+            |id| Order::Diagnose { id, target: target.clone(), timeout: TIMEOUT_DEFAULT };
+        let mut asked = fleet.diagnose(&names, question, &sender);
+        let here = names.iter().any(|name| name == LOCAL);
+        let local = here.then(|| {
+            asked.push(LOCAL.to_owned());
+            let (app, target) = (self.clone(), target.clone());
+            async move { app.0.prober.look(&target).await }.boxed()
+        });
+        let asked = meant.into_iter().filter(|one| asked.contains(&one.name)).collect();
+        Answers { asked, inbox, local, heard: 0, deadline: Instant::now() + ANSWERS_WITHIN }
+    }
+
+    /// Every location with its probes, the server's own first.
+    #[must_use]
+    pub fn locations(&self) -> Vec<LocationStatus> {
+        self.0.links.fleet.statuses()
+    }
+
+    /// Defines a location, or changes what is known of it; gives a one-time token for a probe.
+    ///
+    /// # Errors
+    /// `Invalid`, `Full`, or the store's.
+    pub async fn add_location(&self, definition: &Definition) -> Result<String, FleetError> {
+        fleet::define_location(self.store(), definition).await?;
+        let name = &definition.location.name;
+        let token = fleet::create_token(self.store(), Role::Probe, name).await?;
+        self.0.links.fleet.read(self.store()).await?;
+        Ok(token)
+    }
+
+    /// Removes a location; its probes are not let in any more.
+    ///
+    /// # Errors
+    /// `Missing`, or the store's.
+    pub async fn remove_location(&self, name: &str) -> Result<(), FleetError> {
+        fleet::remove_location(self.store(), name).await?;
+        self.0.links.fleet.read(self.store()).await
+    }
+
+    /// Ends a probe's key at once.
+    ///
+    /// # Errors
+    /// `Missing`, or the store's.
+    pub async fn revoke_probe(&self, id: &str) -> Result<(), FleetError> {
+        fleet::revoke(self.store(), id).await?;
+        self.0.links.fleet.read(self.store()).await
+    }
+
     /// Asks for a check of a monitor now; its outcome arrives as a status like any other.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`.
     pub async fn check_now(&self, name: &str) -> Result<(), EditError> {
-        self.entry(name)?;
-        self.0.prober.check_now(name).await.map_err(EditError::Unavailable)
+        let entry = self.entry(name)?;
+        let fleet = &self.0.links.fleet;
+        let asked = fleet.ask(&entry.monitor, "");
+        fleet.flush();
+        if asked.is_empty() {
+            let text = "no location of this monitor has a probe at the moment";
+            return Err(EditError::Unavailable(text.to_owned()));
+        }
+        Ok(())
     }
 
     pub(crate) fn roster(&self) -> Arc<Roster> {

@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use whydown_core::incident::Standing;
 use whydown_core::observation::{Observation, State};
-use whydown_core::scope::Location;
 
 /// Checks remembered per monitor for a sparkline: 16 bytes each.
 pub(crate) const RECENT_MAX: usize = 60;
@@ -99,17 +98,5 @@ impl Board {
         if let Some(shown) = board.remove(from) {
             board.insert(to.to_owned(), shown);
         }
-    }
-
-    /// What every location but `except` saw last.
-    pub(crate) fn elsewhere(&self, name: &str, except: &str) -> Vec<(Location, Observation)> {
-        let board = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(shown) = board.get(name) else { return Vec::new() };
-        let others = shown.last.iter().filter(|(location, _)| &***location != except);
-        let named = |(location, observation): (&Arc<str>, &Arc<Observation>)| {
-            let name = location.as_ref().to_owned();
-            (Location { name, region: None, network: None }, observation.as_ref().clone())
-        };
-        others.map(named).collect()
     }
 }

@@ -50,6 +50,8 @@ pub struct Config {
     pub base_url: Option<String>,
     /// How long things are kept.
     pub retention: Retention,
+    /// Is there a probe in the server itself, location `local`?
+    pub local_probe: bool,
     /// Monitors of the file.
     pub monitors: Vec<Monitor>,
     /// Channels of the file.
@@ -71,6 +73,7 @@ impl Default for Config {
                 observations: Duration::from_hours(24 * 30),
                 history: Duration::from_hours(24 * 400),
             },
+            local_probe: true,
             monitors: Vec::new(),
             channels: Vec::new(),
             rules: Rules { grouping: Some(Grouping::default()), ..Rules::default() },
@@ -209,6 +212,7 @@ fn file(node: &Node, problems: &mut Problems) -> Config {
             refuse_commands(node, problems);
         }
     }
+    config.local_probe = fields.bool("local_probe", problems).unwrap_or(true);
     // A channel with a mistake in it exists all the same: one mistake is one message.
     let names = fields.get("channels").map(written_names).unwrap_or_default();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

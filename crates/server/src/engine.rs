@@ -5,6 +5,7 @@
 mod alerting;
 mod draft;
 mod edit;
+mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,27 +16,23 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use whydown_core::alerting::Alerting;
 use whydown_core::alerting::rules::Silence;
-use whydown_core::diagnose::diagnose;
-use whydown_core::diagnosis::Diagnosis;
-use whydown_core::evidence::Evidence;
-use whydown_core::incident::{Incident, Input, Policy, Standing, step};
+use whydown_core::incident::{Incident, Input, Standing, step};
 use whydown_core::monitor::Monitor;
-use whydown_core::observation::State;
-use whydown_core::scope::{Location, correlate};
 use whydown_core::target::Target;
 use whydown_core::wire::Report;
 
-use crate::app::{EditError, Live};
+use crate::app::{EditError, Live, Seen};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::fleet::{Delivery, Fleet};
 use crate::health::HealthBoard;
-use crate::probing::Rechecks;
 use crate::roster::{Roster, Stored};
 use crate::store::{Store, StoreError};
 use crate::tasks::Stop;
 use draft::Draft;
 pub(crate) use edit::Edit;
+use report::Inquiries;
 
 /// Reports handled as one batch at most.
 const BATCH_MAX: usize = 1_024;
@@ -93,6 +90,13 @@ pub(crate) enum Event {
     },
     /// The configuration file has changed and is in order.
     Reloaded(Box<Config>),
+    /// A location can't be heard any more.
+    Silent {
+        /// Its name.
+        location: String,
+        /// It does not exist any more.
+        gone: bool,
+    },
     /// Answered when everything handed in before is stored.
     Settled(oneshot::Sender<()>),
 }
@@ -104,10 +108,21 @@ pub(crate) struct Shared {
     pub(crate) board: Arc<Board>,
     pub(crate) health: Arc<HealthBoard>,
     pub(crate) roster: watch::Sender<Arc<Roster>>,
-    pub(crate) assignments: watch::Sender<Arc<Vec<Monitor>>>,
     pub(crate) live: broadcast::Sender<Live>,
     pub(crate) outbox: Arc<Notify>,
-    pub(crate) recheck: Rechecks,
+    pub(crate) fleet: Fleet,
+}
+
+impl Shared {
+    /// What others may look at.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            board: Arc::clone(&self.board),
+            health: Arc::clone(&self.health),
+            roster: self.roster.subscribe(),
+            live: self.live.clone(),
+        }
+    }
 }
 
 pub(crate) struct Engine {
@@ -116,6 +131,7 @@ pub(crate) struct Engine {
     standings: HashMap<String, Standing>,
     alerting: Alerting,
     draft: Draft,
+    inquiries: Inquiries,
     /// Nothing is written before; `None` while writing works.
     retry_at: Option<Instant>,
 }
@@ -124,6 +140,10 @@ pub(crate) struct Engine {
 pub(crate) struct Inbox {
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) reports: mpsc::Receiver<Report>,
+    /// Batches of links, answered when they are stored.
+    pub(crate) deliveries: mpsc::Receiver<Delivery>,
+    /// What is judged at once and stored when it comes again.
+    pub(crate) early: mpsc::Receiver<Report>,
 }
 
 impl Engine {
@@ -133,8 +153,15 @@ impl Engine {
         let alerting = alerting::load(&shared.store).await?;
         let stored = edit::load(&shared.store, shared.clock.now()).await?;
         let roster = Arc::new(Roster::new(Arc::new(config), &stored));
-        let mut engine =
-            Self { shared, stored, standings, alerting, draft: Draft::default(), retry_at: None };
+        let mut engine = Self {
+            shared,
+            stored,
+            standings,
+            alerting,
+            draft: Draft::default(),
+            inquiries: Inquiries::default(),
+            retry_at: None,
+        };
         engine.publish(roster);
         engine.warm().await?;
         let now = engine.shared.clock.now();
@@ -156,8 +183,10 @@ impl Engine {
     /// Runs until `stop`, then takes in what is queued and writes it.
     pub(crate) async fn run(mut self, mut inbox: Inbox, mut stop: Stop) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut early = Vec::with_capacity(BATCH_MAX);
         loop {
-            let wake = self.wake_at().into_iter().chain(self.alert_at()).min();
+            let wakes = [self.wake_at(), self.alert_at(), self.inquiry_wake()];
+            let wake = wakes.into_iter().flatten().min();
             let sleep = async {
                 match wake {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -174,7 +203,14 @@ impl Engine {
                     }
                     self.reports(batch.drain(..));
                 }
-                () = sleep => {}
+                count = inbox.early.recv_many(&mut early, BATCH_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.ahead(early.drain(..));
+                }
+                Some(delivery) = inbox.deliveries.recv() => self.delivered(delivery),
+                () = sleep => self.look_at_inquiries(),
             }
             if self.alert_due() {
                 self.tell(self.shared.clock.now());
@@ -218,6 +254,7 @@ impl Engine {
                 let _ = reply.send(result);
             }
             Event::Reloaded(config) => self.reload(*config),
+            Event::Silent { location, gone } => self.silent(&location, gone),
             Event::Settled(reply) => {
                 self.drain(reports);
                 self.write().await;
@@ -232,68 +269,11 @@ impl Engine {
         }
     }
 
-    fn reports(&mut self, batch: impl Iterator<Item = Report>) {
-        let now = self.shared.clock.now();
-        for report in batch {
-            self.report(report, now);
-        }
-        self.tell(now);
-    }
-
-    fn report(&mut self, report: Report, now: Timestamp) {
-        let roster = self.roster();
-        let Some(entry) = roster.entry(&report.monitor).filter(|entry| !entry.monitor.paused)
-        else {
-            tracing::debug!(monitor = report.monitor, "report of a monitor that is not watched");
-            return;
-        };
-        if report.evidence.observations.is_empty() {
-            return;
-        }
-        let monitor = &entry.monitor;
-        let mut evidence = report.evidence;
-        let fine = evidence.observations.iter().all(|seen| seen.state == State::Up);
-        if !fine && evidence.scope.is_none() {
-            self.add_scope(&monitor.name, &report.location, &mut evidence);
-        }
-        let Some(diagnosis) = judge(&monitor.target, &evidence) else { return };
-        let observations = evidence.observations;
-        let input = Input::Report {
-            location: report.location.clone(),
-            observations: observations.clone(),
-            diagnosis: Box::new(diagnosis),
-        };
-        self.advance(monitor, &input, now);
-        self.draft.see(&monitor.name, &report.location, observations);
-        if !fine {
-            self.draft.hurry();
-        } else if self.seems_over(monitor, &report.location) {
-            self.shared.recheck.ask(&monitor.name);
-        }
-    }
-
-    /// Was the last check the first fine one or so of an incident that is still open?
-    fn seems_over(&self, monitor: &Monitor, location: &str) -> bool {
-        let standing = self.standings.get(&monitor.name);
-        let open = standing.filter(|standing| standing.incident.is_some());
-        let place = open.and_then(|standing| standing.places.get(location));
-        place.is_some_and(|place| place.failure.is_none() && place.streak <= monitor.confirm)
-    }
-
-    /// What other locations saw last, when there are others.
-    fn add_scope(&self, monitor: &str, location: &str, evidence: &mut Evidence) {
-        let mut seen = self.shared.board.elsewhere(monitor, location);
-        let Some(here) = evidence.observations.last().filter(|_| !seen.is_empty()) else { return };
-        let place = Location { name: location.to_owned(), region: None, network: None };
-        seen.push((place, here.clone()));
-        evidence.scope = Some(correlate(&seen));
-    }
-
     /// One step of the state machine, with everything that follows from it. `false`: nothing
     /// does.
     fn advance(&mut self, monitor: &Monitor, input: &Input, now: Timestamp) -> bool {
         let standing = self.standings.entry(monitor.name.clone()).or_default();
-        let policy = Policy::confirming(monitor.confirm);
+        let policy = report::policy(monitor);
         let (next, effects) = step(&policy, &monitor.name, standing, input, now);
         self.draft.stand(&policy, &monitor.name, standing, &next);
         *standing = next;
@@ -357,13 +337,7 @@ impl Engine {
     }
 
     fn publish(&self, roster: Arc<Roster>) {
-        let assignments = roster.assignments();
         self.shared.roster.send_replace(roster);
-        self.shared.assignments.send_if_modified(|known| {
-            let changed = *known != assignments;
-            *known = assignments;
-            changed
-        });
     }
 
     async fn warm(&mut self) -> Result<(), StoreError> {
@@ -396,6 +370,7 @@ impl Engine {
                     tracing::info!("storing works again");
                     self.shared.health.set(|health| health.storage = None);
                 }
+                self.draft.hand_out_receipts();
                 std::mem::take(&mut self.draft)
             }
             Err(error) => {
@@ -436,15 +411,6 @@ impl Engine {
     fn is_active(&self, name: &str) -> bool {
         self.roster().entry(name).is_some_and(|entry| !entry.monitor.paused)
     }
-}
-
-/// A defect in judging one report must not take the other monitors down.
-fn judge(target: &Target, evidence: &Evidence) -> Option<Diagnosis> {
-    let verdict = std::panic::catch_unwind(|| diagnose(target, evidence));
-    if verdict.is_err() {
-        tracing::error!(%target, "judging a report failed; the report is dropped");
-    }
-    verdict.ok()
 }
 
 /// Stands for a target that can't be read any more.

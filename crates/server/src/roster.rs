@@ -137,12 +137,6 @@ impl Roster {
         self.channels.iter().map(|entry| entry.channel.name.as_str()).collect()
     }
 
-    /// What probes have to check.
-    pub(crate) fn assignments(&self) -> Arc<Vec<Monitor>> {
-        let active = self.entries.iter().filter(|entry| !entry.monitor.paused);
-        Arc::new(active.map(|entry| entry.monitor.clone()).collect())
-    }
-
     /// For messages about things that the file defines.
     pub(crate) fn file(&self) -> PathBuf {
         self.config.file.clone().unwrap_or_default()

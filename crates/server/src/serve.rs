@@ -1,6 +1,6 @@
 //! `whydown serve`: opens everything, runs it, and shuts it down in order.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,15 +10,18 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::{broadcast, mpsc, watch};
 use whydown_core::wire::Report;
 
-use crate::app::{App, Seen};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
+use crate::door;
 use crate::engine::{Engine, Event, Inbox, Shared};
+use crate::fleet::link::{DELIVERIES_MAX, EARLY_MAX, Wires as Links};
+use crate::fleet::{Certificate, CertificateError, Fleet, FleetError, certificate};
 use crate::health::HealthBoard;
 use crate::notify::reply::Replies;
 use crate::notify::{ATTEMPT_TIMEOUT, House, Notifier};
 use crate::outbox::{Outbox, Schedule};
-use crate::probing::{Prober, Rechecks, Wires};
+use crate::probing::{Prober, Wires};
 pub use crate::reload::Watch;
 use crate::reload::Watcher;
 use crate::store::{Lock, Store, StoreError};
@@ -56,6 +59,12 @@ pub enum ServeError {
     /// The store can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The server's certificate can't be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// What is stored of the fleet can't be read.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// The address can't be listened on.
     #[error(
         "cannot listen on {address}: {source}; is another server there? give another --listen \
@@ -155,27 +164,24 @@ impl Running {
         let (reports, report_inbox) = mpsc::channel(REPORTS_MAX);
         let (events, event_inbox) = mpsc::channel(EVENTS_MAX);
         let live = broadcast::Sender::new(LIVE_MAX);
-        let (recheck, rechecks) = Rechecks::new();
+        let (deliveries, delivery_inbox) = mpsc::channel(DELIVERIES_MAX);
+        let (early, early_inbox) = mpsc::channel(EARLY_MAX);
+        let (local, assignments) = watch::channel(Arc::default());
+        let fleet = Fleet::new(local);
+        fleet.read(&store).await?;
         let shared = Shared {
             store: store.clone(),
             clock: around.clock.clone(),
             board: Arc::default(),
             health: Arc::default(),
             roster: watch::Sender::default(),
-            assignments: watch::Sender::default(),
             live: live.clone(),
             outbox: Arc::default(),
-            recheck,
+            fleet: fleet.clone(),
         };
-        let seen = Seen {
-            board: Arc::clone(&shared.board),
-            health: Arc::clone(&shared.health),
-            roster: shared.roster.subscribe(),
-            live: live.clone(),
-        };
+        let seen = shared.seen();
         let health = Arc::clone(&shared.health);
         let wake = Arc::clone(&shared.outbox);
-        let assignments = shared.assignments.subscribe();
         let engine = Engine::load(shared, config).await?;
         let key = store.reply_key(&crate::access::fresh_key().map_err(random)?).await?;
         let house =
@@ -191,23 +197,29 @@ impl Running {
             wake,
         };
         let mut tasks = Tasks::new();
-        let inbox = Inbox { events: event_inbox, reports: report_inbox };
+        let inbox = Inbox {
+            events: event_inbox,
+            reports: report_inbox,
+            deliveries: delivery_inbox,
+            early: early_inbox,
+        };
         tasks.start("the engine", engine.run(inbox, tasks.stop_signal()));
         tasks.start("the outbox", outbox.run(tasks.stop_signal()));
-        let keeper = upkeep::run(
-            store.clone(),
-            around.clock.clone(),
-            seen.roster.clone(),
-            tasks.stop_signal(),
-        );
+        let (clock, roster) = (around.clock.clone(), seen.roster.clone());
+        let keeper = upkeep::run(store.clone(), clock, roster, tasks.stop_signal());
         tasks.start("housekeeping", keeper);
         let prober = match around.probing {
             Probing::Off => Prober::off(),
             Probing::Embedded => {
-                Prober::start(&mut tasks, Wires { assignments, reports: reports.clone(), rechecks })
+                let (reports, early) = (reports.clone(), early.clone());
+                Prober::start(&mut tasks, Wires { assignments, reports, early, fleet: &fleet })
             }
         };
-        let app = App::new(store, seen, events.clone(), prober, notifier, around.clock);
+        let (roster, stop) = (seen.roster.clone(), tasks.stop_signal());
+        tasks.start("the fleet", fleet.clone().run(store.clone(), roster, events.clone(), stop));
+        let rates = Arc::default();
+        let links = Links { fleet, deliveries, early, clock: around.clock, rates };
+        let app = App::new(store, seen, events.clone(), prober, notifier, links);
         Ok(Self { app, reports, events, health, tasks, _lock: lock })
     }
 
@@ -282,19 +294,12 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let url = config.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let Certificate { config: tls, .. } = certificate(&config.data)?;
     let mut running = Running::start_locked(config, Surroundings::default(), lock).await?;
     let setup_link = crate::access::setup_link(running.app.store(), &url).await?;
     let router = crate::web::router(running.app.clone());
-    let mut closing = running.tasks.stop_signal();
-    running.tasks.start("the web server", async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service);
-        // Pages with live updates never end by themselves; they are cut off.
-        tokio::select! {
-            _ = serving.into_future() => {}
-            () = closing.wait() => {}
-        }
-    });
+    let serving = door::serve(listener, router, tls, running.tasks.stop_signal());
+    running.tasks.start("the web server", serving);
     if let Some(watch) = watch {
         running.follow(options, watch);
     }

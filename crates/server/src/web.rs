@@ -76,6 +76,8 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(healthz))
         .route("/assets/{name}", get(assets::asset))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        // Links have a larger limit of their own.
+        .merge(crate::fleet::link::routes())
         .layer(middleware::map_response(guard::secure_headers))
         .with_state(web)
 }

@@ -48,10 +48,12 @@ pub(crate) enum Command {
     Ports(Ports),
     /// Run the monitor: checks, alerts, pages and API
     Serve(Serve),
+    /// Run a probe: check from here for a server elsewhere
+    Probe(Probe),
     /// Check, describe or print an example of the configuration file
     #[command(subcommand)]
     Config(Config),
-    /// Administer a data directory: API tokens
+    /// Administer a data directory: API tokens, locations, probes
     #[command(subcommand)]
     Admin(Admin),
     /// Print a completion script for a shell
@@ -249,6 +251,37 @@ pub(crate) struct Serve {
     pub(crate) listen: Option<SocketAddr>,
 }
 
+/// Flags of `probe`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  whydown probe --server https://status.example.com:8088 --token wdt_… --data /var/lib/whydown-probe
+  whydown probe --server https://status.example.com:8088 --data /var/lib/whydown-probe
+  whydown probe … --allow 192.0.2.0/24 --allow shop.example.com
+
+`whydown admin location add` on the server prints the token. It is used once; later starts need only
+the data directory. The probe dials out, nothing listens; https_proxy is honoured.")]
+pub(crate) struct Probe {
+    /// The server's address; http:// only where nobody else listens on the way
+    #[arg(long, env = "WHYDOWN_SERVER", value_name = "URL")]
+    pub(crate) server: String,
+    /// The one-time token
+    #[arg(long, env = "WHYDOWN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<whydown_probe::link::Token>,
+    /// Data directory, made if missing: the probe's key, and reports that wait for the server
+    #[arg(long, env = "WHYDOWN_DATA", value_name = "DIR", default_value = "whydown-probe")]
+    pub(crate) data: PathBuf,
+    /// Check only these: addresses, blocks such as 192.0.2.0/24, or host names
+    #[arg(long, value_name = "CIDR|HOST")]
+    pub(crate) allow: Vec<whydown_probe::observe::Destination>,
+    /// What waiting reports may take on disk, in MiB
+    #[arg(long, value_name = "MIB", default_value = "256", value_parser = mebibytes())]
+    pub(crate) spool_mib: u64,
+    /// Checks under way at the same time at most
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub(crate) concurrency: std::num::NonZeroU16,
+}
+
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -270,6 +303,80 @@ pub(crate) enum Admin {
     /// API tokens
     #[command(subcommand)]
     Token(Token),
+    /// Locations to check from
+    #[command(subcommand)]
+    Location(Location),
+    /// Probes that have enrolled
+    #[command(subcommand)]
+    Probe(AdminProbe),
+}
+
+/// What to do with locations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Location {
+    /// Define a location and print a one-time token for a probe there, alone and only this once
+    #[command(after_help = "\
+Example:
+  TOKEN=$(whydown admin location add --data DIR --name fra1 --region eu --network 'AS 64500')
+  whydown probe --server https://status.example.com:8088 --token $TOKEN --data DIR   (over there)
+
+Again with the same name: a token for one more probe; they share the location's monitors.")]
+    Add {
+        #[command(flatten)]
+        data: Data,
+        /// Unique; monitors choose it by this name
+        #[arg(long)]
+        name: String,
+        /// Region, such as eu
+        #[arg(long)]
+        region: Option<String>,
+        /// Network, such as "AS 64500" or an office
+        #[arg(long)]
+        network: Option<String>,
+        /// Any other word to choose it by
+        #[arg(long = "label", value_name = "LABEL")]
+        labels: Vec<String>,
+        /// Degrees north and east, such as 50.1,8.7
+        #[arg(long, value_name = "LAT,LON", value_parser = coordinates, allow_hyphen_values = true)]
+        coordinates: Option<(f64, f64)>,
+    },
+    /// List locations with their probes
+    List {
+        #[command(flatten)]
+        data: Data,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a location; its probes are not let in any more
+    Remove {
+        #[command(flatten)]
+        data: Data,
+        /// The location's name
+        #[arg(long)]
+        name: String,
+    },
+}
+
+/// What to do with probes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminProbe {
+    /// List probes: location, version, last heard of
+    List {
+        #[command(flatten)]
+        data: Data,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a probe's key at once
+    Revoke {
+        #[command(flatten)]
+        data: Data,
+        /// The probe's id, as `list` shows it
+        #[arg(long)]
+        id: String,
+    },
 }
 
 /// What to do with tokens.
@@ -330,6 +437,17 @@ pub(crate) enum Scope {
 fn duration(text: &str) -> Result<Duration, String> {
     let value = whydown_core::units::parse(text).map_err(|error| error.to_string())?;
     if value.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(value) }
+}
+
+fn mebibytes() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=1_048_576)
+}
+
+fn coordinates(text: &str) -> Result<(f64, f64), String> {
+    let bad = || format!("{text:?} is not degrees north and east; write for example 50.1,8.7");
+    let (north, east) = text.split_once(',').ok_or_else(bad)?;
+    let degrees = |text: &str| text.trim().parse::<f64>().map_err(|_| bad());
+    Ok((degrees(north)?, degrees(east)?))
 }
 
 /// Puts `diagnose` before the first word when that is no command: `whydown example.com`.

@@ -6,7 +6,9 @@ pub(crate) mod config;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod location;
 pub(crate) mod ports;
+pub(crate) mod probe;
 pub(crate) mod serve;
 pub(crate) mod watch;
 

@@ -31,6 +31,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Watch(flags) => command::watch::run(flags).await,
         Command::Ports(flags) => command::ports::run(flags).await,
         Command::Serve(flags) => command::serve::run(flags).await,
+        Command::Probe(flags) => command::probe::run(flags).await,
         Command::Config(action) => command::config::run(&action),
         Command::Admin(action) => command::admin::run(action).await,
         Command::Explain(flags) => command::explain::run(&flags),

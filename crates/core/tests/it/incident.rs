@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use whydown_core::diagnose::diagnose;
 use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
-use whydown_core::incident::{Effect, Incident, Input, Phase, Policy, Standing, step};
+use whydown_core::incident::{Effect, Incident, Input, Phase, Policy, Quorum, Standing, step};
 use whydown_core::observation::{Attempt, Observation, State};
 use whydown_core::target::Target;
 
@@ -64,8 +64,9 @@ impl Watch {
         let target: Target = "https://shop.test/".parse().unwrap();
         let now = observations.last().unwrap().at;
         let evidence = Evidence { observations: observations.clone(), ..Evidence::default() };
-        let diagnosis = Box::new(diagnose(&target, &evidence));
-        self.input(&Input::Report { location: location.into(), observations, diagnosis }, now)
+        let diagnosis = Some(Box::new(diagnose(&target, &evidence)));
+        let (location, quorum) = (location.into(), Quorum::default());
+        self.input(&Input::Report { location, observations, diagnosis, quorum }, now)
     }
 
     fn input(&mut self, input: &Input, now: Timestamp) -> Vec<Effect> {

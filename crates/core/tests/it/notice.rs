@@ -2,7 +2,7 @@
 
 use whydown_core::diagnose::diagnose;
 use whydown_core::evidence::Evidence;
-use whydown_core::incident::{Effect, Input, Policy, Standing, step};
+use whydown_core::incident::{Effect, Input, Policy, Quorum, Standing, step};
 use whydown_core::monitor::Monitor;
 use whydown_core::notice::{NoticeBody, NoticeEvent, body};
 
@@ -19,7 +19,8 @@ fn told() -> Vec<NoticeBody> {
         let evidence = Evidence { observations: vec![observation], ..Evidence::default() };
         let input = Input::Report {
             location: "local".into(),
-            diagnosis: Box::new(diagnose(&monitor.target, &evidence)),
+            diagnosis: Some(Box::new(diagnose(&monitor.target, &evidence))),
+            quorum: Quorum::default(),
             observations: evidence.observations,
         };
         let (next, effects) = step(&policy, &monitor.name, &standing, &input, now);

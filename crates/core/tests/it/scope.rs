@@ -7,7 +7,8 @@ use whydown_core::observation::{Attempt, Observation};
 use whydown_core::scope::{Location, Scope, ScopeKind, correlate};
 
 fn place(name: &str, region: &str, network: &str) -> Location {
-    Location { name: name.into(), region: Some(region.into()), network: Some(network.into()) }
+    let (region, network) = (Some(region.into()), Some(network.into()));
+    Location { region, network, ..Location::named(name) }
 }
 
 fn seen(addresses: &[(&str, bool)], own_fault: bool) -> Observation {

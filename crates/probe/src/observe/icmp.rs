@@ -61,6 +61,11 @@ fn open(ip: IpAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
+/// Does the kernel give this process a socket for echo requests?
+pub(super) fn is_possible() -> bool {
+    open(IpAddr::from([127, 0, 0, 1])).is_ok()
+}
+
 async fn echo(
     check: &Check<'_>,
     socket: &UdpSocket,

@@ -183,7 +183,7 @@ async fn tunnel(
 }
 
 /// Reads up to the empty line, byte by byte: what follows belongs to the tunnel.
-async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub(crate) async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let mut byte = [0_u8; 1];
     while head.len() < HEAD_MAX_BYTES && !head.ends_with(b"\r\n\r\n") {
@@ -195,7 +195,7 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn status_of(head: &[u8]) -> Option<u16> {
+pub(crate) fn status_of(head: &[u8]) -> Option<u16> {
     let line = head.split(|b| *b == b'\n').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
     words.next().filter(|word| word.starts_with("HTTP/1."))?;

@@ -113,7 +113,10 @@ async fn one_hop(check: &Check<'_>, hop: &Hop, before: &Attempt) -> (Attempt, Op
         last.detail = Some(format!("{} does not resolve", hop.target.host));
         return (last, None);
     }
-    for ip in addresses.into_iter().take(super::ADDRESSES_MAX) {
+    let allowed = |ip: &IpAddr| check.settings.allow.covers(&hop.target.host, *ip);
+    last.failure = Some(Failure::TcpNotPermitted);
+    last.detail = Some(format!("this probe may not check {}", hop.target.host));
+    for ip in addresses.into_iter().filter(allowed).take(super::ADDRESSES_MAX) {
         let mut attempt = Attempt::new(ip, port, check.begin.elapsed());
         let remote = SocketAddr::new(ip, port);
         let answer = Box::pin(exchange(check, hop, remote, &mut attempt)).await;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use whydown_core::failure::Failure;
 use whydown_core::monitor::Monitor;
 use whydown_core::schedule::{Due, due, phase};
+use whydown_core::wire::Assignment;
 
 use crate::examine::Before;
 
@@ -29,6 +30,8 @@ pub(super) struct Start {
     pub(super) ticket: Ticket,
     pub(super) monitor: Arc<Monitor>,
     pub(super) known: Before,
+    /// Somebody waits for it.
+    pub(super) asked: bool,
 }
 
 struct Entry {
@@ -44,6 +47,8 @@ struct Entry {
     queued: bool,
     /// Asked for while a check was under way.
     again: bool,
+    /// Somebody waits for the next check.
+    asked: bool,
     failure: Option<Failure>,
     evidence_at: Option<Instant>,
 }
@@ -75,19 +80,26 @@ impl Plan {
     }
 
     /// Takes over a new set of monitors. Unchanged ones go on as if nothing had happened.
-    pub(super) fn assign(&mut self, monitors: &[Monitor], now: Instant) {
-        let wanted: HashMap<&str, &Monitor> =
-            monitors.iter().filter(|m| !m.paused).map(|m| (m.name.as_str(), m)).collect();
+    pub(super) fn assign(&mut self, assignments: &[Assignment], now: Instant) {
+        let wanted: HashMap<&str, &Assignment> = assignments
+            .iter()
+            .filter(|one| !one.monitor.paused)
+            .map(|one| (one.monitor.name.as_str(), one))
+            .collect();
         self.entries.retain(|name, entry| {
-            let same = wanted.get(&**name).is_some_and(|monitor| **monitor == *entry.monitor);
-            if !same && let Some(running) = entry.running.take() {
+            let wanted = wanted.get(&**name);
+            let same = wanted.is_some_and(|one| one.monitor == *entry.monitor);
+            if let Some(one) = wanted.filter(|_| same) {
+                entry.phase = one.phase;
+            } else if let Some(running) = entry.running.take() {
                 running.abort();
             }
-            same || wanted.contains_key(&**name)
+            wanted.is_some()
         });
-        let fresh: Vec<&Monitor> = wanted.into_values().filter(|m| !self.has(m)).collect();
+        let fresh: Vec<&Assignment> =
+            wanted.into_values().filter(|one| !self.has(&one.monitor)).collect();
         let apart = FIRST_CHECK_APART * u32::try_from(fresh.len()).unwrap_or(u32::MAX);
-        for monitor in fresh {
+        for Assignment { monitor, phase: beat } in fresh {
             self.versions += 1;
             let known = self.entries.contains_key(monitor.name.as_str());
             let spread = apart.min(monitor.interval);
@@ -102,12 +114,13 @@ impl Plan {
                 Entry {
                     monitor: Arc::new(monitor.clone()),
                     version: self.versions,
-                    phase: phase(&monitor.name, monitor.interval),
+                    phase: *beat,
                     last: None,
                     running: None,
                     wake_at: Some(now + wait),
                     queued: false,
                     again: false,
+                    asked: false,
                     failure: None,
                     evidence_at: None,
                 },
@@ -141,6 +154,9 @@ impl Plan {
     }
 
     pub(super) fn check_now(&mut self, name: &str) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.asked = true;
+        }
         match self.entries.get_mut(name) {
             Some(entry) if entry.running.is_some() => entry.again = true,
             Some(_) => self.enqueue(name),
@@ -174,7 +190,8 @@ impl Plan {
                 evidence_age: entry.evidence_at.map(|at| now.saturating_duration_since(at)),
                 ..Before::default()
             };
-            return Some(Start { monitor: entry.monitor.clone(), known, ticket });
+            let asked = std::mem::take(&mut entry.asked);
+            return Some(Start { monitor: entry.monitor.clone(), known, ticket, asked });
         }
         None
     }

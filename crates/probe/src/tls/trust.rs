@@ -36,6 +36,10 @@ impl Trust {
         Self::only(CertificateDer::pem_slice_iter(bundle).filter_map(Result::ok))
     }
 
+    pub(crate) fn shared(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.roots)
+    }
+
     pub(super) fn roots(&self) -> &RootCertStore {
         &self.roots
     }
@@ -64,7 +68,7 @@ pub(super) fn provider_without_post_quantum() -> Arc<CryptoProvider> {
 }
 
 /// The one cryptography provider of whydown.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     PROVIDER.get_or_init(|| Arc::new(aws_lc_rs::default_provider())).clone()
 }

@@ -24,7 +24,7 @@ pub(crate) fn monitor(target: &str) -> Monitor {
 pub(crate) fn trusting(ca: &Ca) -> Settings {
     let pem = std::fs::read(ca.bundle()).unwrap();
     let trust = Trust::from_pem(&pem);
-    Settings { proxy: ProxyChoice::None, trust }
+    Settings { proxy: ProxyChoice::None, trust, ..Settings::default() }
 }
 
 /// Runs something async on a host of the lab.

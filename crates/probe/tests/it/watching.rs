@@ -8,9 +8,10 @@ use tokio::time::{Instant, timeout};
 use whydown_core::failure::Failure;
 use whydown_core::monitor::Monitor;
 use whydown_core::observation::State;
-use whydown_core::wire::Report;
+use whydown_core::schedule::phase;
+use whydown_core::wire::{Assignment, Report};
 use whydown_lab::{Answer, Behaviour, Host, Peer};
-use whydown_probe::runner::{self, Command, Settings};
+use whydown_probe::runner::{self, Command, Settings, Wires};
 
 use crate::looking::{monitor, on};
 
@@ -18,19 +19,28 @@ use crate::looking::{monitor, on};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Running {
-    assign: watch::Sender<Arc<Vec<Monitor>>>,
+    assign: watch::Sender<Arc<Vec<Assignment>>>,
     commands: mpsc::Sender<Command>,
     reports: mpsc::Receiver<Report>,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
+fn assigned(monitors: Vec<Monitor>) -> Arc<Vec<Assignment>> {
+    let alone = |monitor: Monitor| {
+        let phase = phase(&monitor.name, monitor.interval);
+        Assignment { monitor, phase }
+    };
+    Arc::new(monitors.into_iter().map(alone).collect())
+}
+
 fn start(monitors: Vec<Monitor>, settings: Settings, room: usize) -> Running {
-    let (assign, assignments) = watch::channel(Arc::new(monitors));
+    let (assign, assignments) = watch::channel(assigned(monitors));
     let (commands, received) = mpsc::channel(8);
     let (sender, reports) = mpsc::channel(room);
     let (stop, stopped) = watch::channel(false);
-    let run = runner::run("here".to_owned(), settings, assignments, received, sender, stopped);
+    let wires = Wires { assignments, commands: received, reports: sender, early: None };
+    let run = runner::run("here".to_owned(), settings, wires, stopped);
     Running { assign, commands, reports, stop, task: tokio::spawn(run) }
 }
 
@@ -104,9 +114,9 @@ fn a_changed_monitor_is_checked_at_once_and_a_removed_one_no_more() {
         let hour = Duration::from_hours(1);
         let mut running = start(vec![named("a", &good, hour)], Settings::default(), 8);
         assert_eq!(running.next().await.evidence.observations[0].state, State::Up);
-        running.assign.send_replace(Arc::new(vec![named("a", &bad, hour)]));
+        running.assign.send_replace(assigned(vec![named("a", &bad, hour)]));
         assert_eq!(running.next().await.evidence.observations[0].state, State::Down);
-        running.assign.send_replace(Arc::new(vec![named("b", &good, hour)]));
+        running.assign.send_replace(assigned(vec![named("b", &good, hour)]));
         assert_eq!(running.next().await.monitor, "b");
         running.commands.send(Command::CheckNow { monitor: "a".to_owned() }).await.unwrap();
         running.commands.send(Command::CheckNow { monitor: "b".to_owned() }).await.unwrap();

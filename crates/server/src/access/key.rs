@@ -13,7 +13,7 @@ const SECRET_BYTES: usize = 32;
 const SECRET_TEXT_MAX_BYTES: usize = 128;
 
 /// A new secret: 43 characters that fit URLs, cookies and headers.
-pub(super) fn fresh() -> io::Result<String> {
+pub(crate) fn fresh() -> io::Result<String> {
     let mut bytes = [0_u8; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
@@ -21,7 +21,7 @@ pub(super) fn fresh() -> io::Result<String> {
 
 /// What is stored of a secret. Looking up by this hash leaks nothing by its timing: whoever does
 /// not know the secret cannot choose the hash's prefix.
-pub(super) fn hash(secret: &str) -> Option<String> {
+pub(crate) fn hash(secret: &str) -> Option<String> {
     if secret.is_empty() || secret.len() > SECRET_TEXT_MAX_BYTES {
         return None;
     }

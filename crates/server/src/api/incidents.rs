@@ -1,16 +1,14 @@
-//! Incidents, and verdicts on any target.
+//! Incidents.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use whydown_core::incident::Incident;
-use whydown_core::target::Target;
 
 use super::caller::Caller;
-use super::input::{Asked, Object, page};
+use super::input::{Asked, page};
 use super::problem::Problem;
 use crate::access::Scope;
 use crate::store::{Delivery, DeliveryState, IncidentFilter};
@@ -98,27 +96,4 @@ pub(super) async fn acknowledge(
     caller.may(Scope::Write)?;
     let incident = web.app.acknowledge(&id, &caller.0.name).await?;
     Ok(Json(whole(&web, &incident).await?).into_response())
-}
-
-/// `POST /diagnose`
-pub(super) async fn diagnose(
-    State(web): State<Web>,
-    caller: Caller,
-    object: Object,
-) -> Result<Response, Problem> {
-    // Not for `read`: it makes this server send packets to wherever the caller wants.
-    caller.may(Scope::Write)?;
-    let fields = object.only(&["target"])?;
-    let target = match fields.get("target") {
-        Some(Value::String(target)) => target,
-        Some(_) => return Err(Problem::field("target", "is not a text")),
-        None => return Err(Problem::field("target", "is missing")),
-    };
-    let target: Target =
-        target.parse().map_err(|error| Problem::field("target", format!("{error}")))?;
-    let Ok(_place) = web.diagnoses.try_acquire() else {
-        let detail = "too many targets are being diagnosed; try again in a few seconds";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
-    };
-    Ok(Json(web.app.diagnose(&target).await).into_response())
 }

@@ -71,7 +71,7 @@ impl Problem {
     }
 
     /// Our own fault: told to the log, not to the caller.
-    fn broken(error: &dyn std::fmt::Display) -> Self {
+    pub(super) fn broken(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("an API request failed: {error}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server's log says what broke")
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use whydown_core::monitor::{
     CONFIRM_MAX, Expect, INTERVAL_MAX, INTERVAL_MIN, Monitor, Request, StatusRanges, TIMEOUT_MAX,
 };
+use whydown_core::scope::{NotSelector, Selector};
 use whydown_core::target::Target;
 use whydown_core::units;
 use whydown_probe::{check_expect, check_request};
@@ -75,6 +76,11 @@ pub(super) fn read(
     }
     if let Some(node) = fields.get("expect") {
         monitor.expect = expect(node, &fields.at("expect"), problems).unwrap_or_default();
+    }
+    monitor.locations = locations(&mut fields, problems);
+    if let Some(node) = fields.get("alert_when") {
+        let path = fields.at("alert_when");
+        monitor.alert_when = parsed(node, &path, problems).unwrap_or_default();
     }
     monitor.notify = notify(&mut fields, channels, told, problems);
     monitor.tags = tags(&mut fields, problems);
@@ -229,6 +235,28 @@ fn json(node: &Node, path: &str, problems: &mut Problems) -> BTreeMap<String, se
 /// The probe names the field; we say it with its whole path.
 fn unprefixed(error: &str) -> String {
     error.split_once(": ").map_or(error, |(_, rest)| rest).to_owned()
+}
+
+/// From where: names of locations, or `region:eu` and the like.
+fn locations(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<Selector> {
+    let Some(node) = fields.get("locations") else { return Vec::new() };
+    let path = fields.at("locations");
+    let texts = fields.texts("locations", problems).unwrap_or_default();
+    let mut selectors = Vec::new();
+    for (i, text) in texts.iter().enumerate() {
+        match text.parse() {
+            Ok(selector) => selectors.push(selector),
+            Err(error) => {
+                let place = match &node.value {
+                    Value::List(items) => items.get(i).unwrap_or(node),
+                    _ => node,
+                };
+                let error: NotSelector = error;
+                problems.add(&format!("{path}[{i}]"), place.place, error.to_string());
+            }
+        }
+    }
+    selectors
 }
 
 fn tags(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {

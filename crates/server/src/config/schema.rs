@@ -22,6 +22,8 @@ pub(super) struct File {
     base_url: Option<String>,
     /// How long things are kept.
     retention: Option<Retention>,
+    /// Is there a probe in the server itself, location local? Default: true.
+    local_probe: Option<bool>,
     /// What is watched.
     monitors: Option<Vec<Monitor>>,
     /// Who can be told.
@@ -255,6 +257,12 @@ struct Monitor {
     request: Option<Request>,
     /// What the answer must be like.
     expect: Option<Expect>,
+    /// From where it is checked: fra1, "region:eu", "network:AS 64500", "label:edge". Default: from
+    /// every location.
+    locations: Option<TextOrList>,
+    /// How many locations have to see a failure before somebody is told: majority, any, all, a
+    /// number, or "30%". Default: majority (of those that can speak).
+    alert_when: Option<TextOrNumber>,
     /// The channels to tell at once. Default: all of this file, or none when there are policies.
     notify: Option<TextOrList>,
     /// Words by which policies and maintenance windows find it.

@@ -62,7 +62,11 @@ impl Engine {
         }
         self.draft.tell(told.notices, told.rows, now);
         for name in told.rechecks {
-            self.shared.recheck.ask(&name);
+            let roster = self.roster();
+            if let Some(entry) = roster.entry(&name) {
+                self.shared.fleet.ask(&entry.monitor, "");
+                self.shared.fleet.flush();
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use whydown_core::alerting::Row;
 use whydown_core::incident::{Incident, Policy, Standing};
@@ -24,6 +25,8 @@ pub(super) struct Draft {
     pub(super) news: NewsMap,
     since: Option<Instant>,
     urgent: bool,
+    /// Who waits for it to be stored.
+    receipts: Vec<oneshot::Sender<()>>,
 }
 
 impl Draft {
@@ -41,6 +44,21 @@ impl Draft {
     pub(super) fn hurry(&mut self) {
         self.since.get_or_insert_with(Instant::now);
         self.urgent = true;
+    }
+
+    /// A batch that a probe wants to forget once it is stored.
+    pub(super) fn receipt(&mut self, key: String, sequence: u64, stored: oneshot::Sender<()>) {
+        self.since.get_or_insert_with(Instant::now);
+        self.commit.sequences.insert(key, sequence);
+        self.receipts.push(stored);
+    }
+
+    /// It is stored.
+    pub(super) fn hand_out_receipts(&mut self) {
+        for receipt in self.receipts.drain(..) {
+            // Whoever waited may have gone.
+            let _ = receipt.send(());
+        }
     }
 
     pub(super) fn see(&mut self, monitor: &str, location: &str, observations: Vec<Observation>) {

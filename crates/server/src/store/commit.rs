@@ -29,6 +29,8 @@ pub struct Commit {
     pub notices: Vec<Notice>,
     /// What alerting is to remember, by kind and key.
     pub alerting: BTreeMap<(String, String), Row>,
+    /// By the key that reports came with: every one up to this sequence is here.
+    pub sequences: BTreeMap<String, u64>,
 }
 
 /// One observation on its way into the store.
@@ -51,6 +53,7 @@ impl Commit {
             && self.incidents.is_empty()
             && self.notices.is_empty()
             && self.alerting.is_empty()
+            && self.sequences.is_empty()
     }
 }
 
@@ -88,6 +91,9 @@ impl Store {
             super::alerting::write(&mut tx, row, self).await?;
         }
         super::notices::add(&mut tx, &commit.notices, commit.at, self).await?;
+        for (key, sequence) in &commit.sequences {
+            write_sequence(&mut tx, key, *sequence).await.map_err(explain)?;
+        }
         tx.commit().await.map_err(explain)?;
         self.learn(&new);
         Ok(())
@@ -118,7 +124,8 @@ impl Store {
         for name in locations {
             let id: i64 = sqlx::query_scalar(
                 "INSERT INTO locations (id, name)
-                 SELECT COALESCE(MAX(id), 0) + 1, $1 FROM locations RETURNING id",
+                 SELECT COALESCE(MAX(id), 0) + 1, $1 FROM locations WHERE TRUE
+                 ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
             )
             .bind(&name)
             .fetch_one(&mut *tx)
@@ -199,6 +206,20 @@ async fn write_batches(
         .await
         .map_err(|error| store.explain(error))?;
     }
+    Ok(())
+}
+
+/// Written with the observations it speaks of: after a crash nothing is taken twice.
+async fn write_sequence(
+    tx: &mut SqliteConnection,
+    key: &str,
+    sequence: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE link_keys SET sequence = $2 WHERE id = $1 AND sequence < $2")
+        .bind(key)
+        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use whydown_core::alerting::{Alerting, View};
 use whydown_core::diagnose::diagnose;
 use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
-use whydown_core::incident::{Input, Policy, Standing, step};
+use whydown_core::incident::{Input, Policy, Quorum, Standing, step};
 use whydown_core::monitor::Monitor;
 use whydown_core::notice::Notice;
 use whydown_core::observation::{Attempt, Observation};
@@ -155,7 +155,8 @@ impl Stage {
         let input = Input::Report {
             location: "local".to_owned(),
             observations: evidence.observations,
-            diagnosis,
+            diagnosis: Some(diagnosis),
+            quorum: Quorum::default(),
         };
         self.put_in(&monitor, &input);
     }

@@ -20,8 +20,16 @@ struct Row {
 }
 
 pub(crate) async fn run(action: Admin) -> anyhow::Result<ExitCode> {
-    let Admin::Token(token) = action;
-    match token {
+    match action {
+        Admin::Token(action) => token(action).await?,
+        Admin::Location(action) => super::location::run(action).await?,
+        Admin::Probe(action) => super::location::probe(action).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn token(action: Token) -> anyhow::Result<()> {
+    match action {
         Token::Create { data, name, scope } => {
             let store = open(data).await?;
             let token = access::create_token(&store, &name, scope.into()).await?;
@@ -33,10 +41,10 @@ pub(crate) async fn run(action: Admin) -> anyhow::Result<ExitCode> {
             print(&format!("{name} is revoked\n"))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-async fn open(data: Data) -> anyhow::Result<Store> {
+pub(super) async fn open(data: Data) -> anyhow::Result<Store> {
     let directory = data.directory.unwrap_or_else(|| PathBuf::from(DATA_DIRECTORY));
     Ok(Store::open(&directory).await?)
 }

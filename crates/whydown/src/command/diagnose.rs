@@ -43,7 +43,8 @@ async fn gather(monitor: &Monitor, flags: &Diagnose) -> Evidence {
             progress(&format!("{known}; looking for the cause …"));
         }
     };
-    examine_telling(monitor, &settings, Before::default(), tell).await.evidence
+    let tell = |evidence: Evidence| evidence.observations.iter().take(1).for_each(&tell);
+    examine_telling(monitor, &settings, Before::default(), &tell).await.evidence
 }
 
 /// A person at a terminal expects what other command-line clients do: the environment's proxy.

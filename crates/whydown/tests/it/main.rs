@@ -7,6 +7,7 @@ mod docs;
 mod fault;
 mod honest;
 mod outage;
+mod places;
 mod ports;
 mod run;
 mod scene;

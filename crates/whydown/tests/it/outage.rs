@@ -21,6 +21,7 @@ const LISTEN: &str = "127.0.0.1:8088";
 pub(crate) struct Server {
     host: Host,
     directory: PathBuf,
+    listen: &'static str,
     process: Process,
     token: String,
 }
@@ -28,6 +29,10 @@ pub(crate) struct Server {
 impl Server {
     /// Writes the configuration, makes a token, starts the server and waits until it answers.
     pub(crate) fn start(host: &Host, config: &str) -> Self {
+        Self::start_at(host, config, LISTEN)
+    }
+
+    fn start_at(host: &Host, config: &str, listen: &'static str) -> Self {
         let directory = host.directory("whydown");
         std::fs::write(directory.join("whydown.yaml"), config).unwrap();
         let data = directory.join("data");
@@ -35,10 +40,28 @@ impl Server {
         let mut arguments = create.to_vec();
         arguments.push(data.to_str().unwrap());
         let token = run(whydown(host), &arguments).success().trim().to_owned();
-        let process = spawn(host, &directory);
-        let mut server = Self { host: host.clone(), directory, process, token };
+        let process = spawn(host, &directory, listen);
+        let mut server = Self { host: host.clone(), directory, listen, process, token };
         server.wait_ready();
         server
+    }
+
+    /// The same, listening where probes can reach it.
+    pub(crate) fn start_open(host: &Host, config: &str) -> Self {
+        Self::start_at(host, config, "0.0.0.0:8088")
+    }
+
+    /// Where probes reach it.
+    pub(crate) fn link_url(&self) -> String {
+        format!("https://{}:8088", self.host.v4())
+    }
+
+    /// `admin location add`, beside the running server: the token.
+    pub(crate) fn add_location(&self, location: &[&str]) -> String {
+        let data = self.directory.join("data");
+        let mut arguments = vec!["admin", "location", "add", "--data", data.to_str().unwrap()];
+        arguments.extend(location);
+        run(whydown(&self.host), &arguments).success().trim().to_owned()
     }
 
     fn wait_ready(&mut self) {
@@ -58,7 +81,7 @@ impl Server {
 
     /// Starts it again on the same data, without waiting.
     pub(crate) fn start_again(&mut self) {
-        self.process = spawn(&self.host, &self.directory);
+        self.process = spawn(&self.host, &self.directory, self.listen);
     }
 
     /// What it has printed.
@@ -88,9 +111,9 @@ fn url(path: &str) -> String {
     format!("http://{LISTEN}{path}")
 }
 
-fn spawn(host: &Host, directory: &std::path::Path) -> Process {
+fn spawn(host: &Host, directory: &std::path::Path, listen: &str) -> Process {
     let mut command = whydown(host);
-    command.arg("serve").args(["--listen", LISTEN]);
+    command.arg("serve").args(["--listen", listen]);
     command.arg("--config").arg(directory.join("whydown.yaml"));
     command.arg("--data").arg(directory.join("data"));
     host.spawn_command(command)

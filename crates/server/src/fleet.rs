@@ -1,0 +1,513 @@
+//! Everywhere it is checked from: locations, the probes there, and which of them checks what.
+//!
+//! The fleet knows who is there and passes things on; it holds no opinion about monitors. Its state
+//! is one lock that is never held across an await.
+
+mod certificate;
+pub(crate) mod link;
+mod plan;
+mod register;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use whydown_core::evidence::Evidence;
+use whydown_core::monitor::Monitor;
+use whydown_core::scope::{Location, Selector};
+use whydown_core::wire::{Assignment, Introduction, Order, Report, Role};
+use whydown_probe::runner::Command;
+
+pub use certificate::{Certificate, CertificateError, certificate};
+use plan::{Planned, owner};
+pub use register::{
+    Definition, FleetError, KEYS_MAX, Key, LOCAL, LOCATIONS_MAX, create_token, define_location,
+    enrol, keys, locations, remove_location, revoke,
+};
+
+use crate::engine::Event;
+use crate::roster::Roster;
+use crate::store::Store;
+use crate::tasks::Stop;
+
+/// A probe that was not heard of for so long is gone, and others take over its monitors.
+const GONE_AFTER: Duration = Duration::from_secs(6);
+/// A location without a probe for so long has no data.
+const NO_DATA_AFTER: Duration = Duration::from_secs(15);
+/// How long all locations have to be gone before the server believes that it is not its own fault.
+const ISOLATED_MAX: Duration = Duration::from_mins(10);
+/// Orders that may wait for one probe; one that is slower is cut off and begins anew.
+const ORDERS_MAX: usize = 1_024;
+/// Assignments in one order.
+const ASSIGN_MAX: usize = 1_000;
+/// What `whydown admin` has changed is noticed so soon.
+const REREAD_EVERY: Duration = Duration::from_secs(2);
+/// When keys were heard of is noted so often.
+const NOTE_EVERY: Duration = Duration::from_secs(20);
+/// Checks asked for that may wait for the embedded probe.
+pub(crate) const COMMANDS_MAX: usize = 8_192;
+
+/// What a link hands to the engine.
+pub(crate) struct Delivery {
+    /// The key that it came with.
+    pub(crate) key: String,
+    /// What was seen, and whether it comes so late that nobody should be told.
+    pub(crate) reports: Vec<(Report, bool)>,
+    /// The last sequence in it.
+    pub(crate) sequence: u64,
+    /// Answered when it is stored.
+    pub(crate) stored: oneshot::Sender<()>,
+}
+
+/// The fleet; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Fleet(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    /// Somebody came, went or was changed.
+    changed: Notify,
+    /// What the embedded probe checks.
+    local: watch::Sender<Arc<Vec<Assignment>>>,
+}
+
+#[derive(Default)]
+struct State {
+    locations: BTreeMap<String, Definition>,
+    /// By the hash of their secret.
+    keys: HashMap<String, Key>,
+    /// Streams that are open, by key id.
+    links: HashMap<String, Link>,
+    planned: Arc<Planned>,
+    /// Live probes by location.
+    live: BTreeMap<String, BTreeSet<String>>,
+    /// Locations that the engine knows of.
+    known: Vec<String>,
+    /// The last sequence taken from each key.
+    taken: HashMap<String, u64>,
+    /// Since when a location has no probe; `None` once that was told.
+    lonely: BTreeMap<String, Option<Instant>>,
+    /// When a location was heard of last.
+    heard: BTreeMap<String, Instant>,
+    commands: Option<mpsc::Sender<Command>>,
+    local: bool,
+    /// Checks asked for and not passed on yet, by key id; the embedded probe's under `local`.
+    asks: BTreeMap<String, Vec<String>>,
+    answers: HashMap<u64, mpsc::Sender<(String, Evidence)>>,
+    questions: u64,
+    streams: u64,
+}
+
+/// One open stream.
+struct Link {
+    location: String,
+    stream: u64,
+    orders: mpsc::Sender<Order>,
+    heard: Instant,
+    /// What it has been told to check, with a number that changes with the assignment.
+    sent: HashMap<Arc<str>, u64>,
+    /// Nothing was told yet.
+    first: bool,
+    /// There may be something to tell.
+    fresh: bool,
+}
+
+impl Link {
+    fn is_live(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) < GONE_AFTER
+    }
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fleet")
+    }
+}
+
+/// A location as pages and API show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocationStatus {
+    /// What is known about it.
+    pub definition: Definition,
+    /// The server's own.
+    pub local: bool,
+    /// Those who have enrolled there.
+    pub probes: Vec<ProbeStatus>,
+    /// Monitors that are checked from there.
+    pub monitors: usize,
+}
+
+impl LocationStatus {
+    /// Is somebody there?
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.probes.iter().any(|probe| probe.live)
+    }
+}
+
+/// A probe as pages and API show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeStatus {
+    /// What its key is called.
+    pub id: String,
+    /// Linked, and heard of a moment ago.
+    pub live: bool,
+    /// Its version, and what it can do.
+    pub introduction: Introduction,
+    /// When it was heard of last.
+    pub seen_at: Option<Timestamp>,
+    /// Monitors that it checks.
+    pub monitors: usize,
+}
+
+impl Fleet {
+    pub(crate) fn new(local: watch::Sender<Arc<Vec<Assignment>>>) -> Self {
+        Self(Arc::new(Inner { state: Mutex::default(), changed: Notify::new(), local }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what is stored.
+    pub(crate) async fn read(&self, store: &Store) -> Result<(), FleetError> {
+        let (locations, keys) = (locations(store).await?, keys(store).await?);
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let locations: BTreeMap<String, Definition> =
+            locations.into_iter().map(|one| (one.location.name.clone(), one)).collect();
+        let mut known = std::mem::take(&mut state.keys);
+        for mut key in keys {
+            // Times and sequences in memory are newer than those in the store.
+            if let Some(old) = known.remove(&key.hash) {
+                key.seen_at = old.seen_at.max(key.seen_at);
+                key.sequence = old.sequence.max(key.sequence);
+                key.introduction = old.introduction;
+            }
+            state.keys.insert(key.hash.clone(), key);
+        }
+        let ids: BTreeSet<&str> = state.keys.values().map(|key| key.id.as_str()).collect();
+        state.links.retain(|id, _| ids.contains(id.as_str()));
+        let changed = state.locations != locations;
+        state.locations = locations;
+        drop(guard);
+        if changed {
+            self.0.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The embedded probe takes commands.
+    pub(crate) fn embed(&self, commands: mpsc::Sender<Command>) {
+        self.state().commands = Some(commands);
+        self.0.changed.notify_one();
+    }
+
+    /// Keeps probes and their assignments in step until `stop`; tells the engine of locations that
+    /// fall silent or are removed.
+    pub(crate) async fn run(
+        self,
+        store: Store,
+        mut roster: watch::Receiver<Arc<Roster>>,
+        events: mpsc::Sender<Event>,
+        mut stop: Stop,
+    ) {
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut reread, mut note) = (Instant::now() + REREAD_EVERY, Instant::now() + NOTE_EVERY);
+        self.plan(&roster.borrow_and_update().clone());
+        loop {
+            tokio::select! {
+                () = stop.wait() => break,
+                changed = roster.changed() => if changed.is_err() { break },
+                () = self.0.changed.notified() => {}
+                _ = tick.tick() => {}
+            }
+            if Instant::now() >= reread {
+                reread = Instant::now() + REREAD_EVERY;
+                if let Err(error) = self.read(&store).await {
+                    tracing::warn!("the fleet could not be read: {error}");
+                }
+            }
+            let now = roster.borrow_and_update().clone();
+            self.plan(&now);
+            for event in self.watch_locations() {
+                // An error means that the server is stopping.
+                let _ = events.send(event).await;
+            }
+            if Instant::now() >= note {
+                note = Instant::now() + NOTE_EVERY;
+                self.note(&store).await;
+            }
+        }
+        self.note(&store).await;
+    }
+
+    async fn note(&self, store: &Store) {
+        let seen: Vec<_> = self
+            .state()
+            .keys
+            .values()
+            .filter_map(|key| Some((key.id.clone(), key.seen_at?, key.introduction.clone())))
+            .collect();
+        if let Err(error) = register::note_seen(store, &seen).await {
+            tracing::warn!("when probes were heard of could not be noted: {error}");
+        }
+    }
+
+    /// Who checks what, from now on; probes hear of what changes for them.
+    fn plan(&self, roster: &Roster) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.local = roster.config.local_probe && state.commands.is_some();
+        let mut locations: Vec<Location> =
+            state.locations.values().map(|one| one.location.clone()).collect();
+        if state.local {
+            locations.push(Location::local());
+        }
+        if !state.planned.is_of(roster, &locations) {
+            state.planned = Arc::new(Planned::new(roster, locations));
+            for link in state.links.values_mut() {
+                link.fresh = true;
+            }
+            let local = Arc::new(state.planned.of(LOCAL).cloned().collect::<Vec<_>>());
+            self.0.local.send_if_modified(|known| {
+                let changed = *known != local;
+                *known = local;
+                changed
+            });
+        }
+        let now = Instant::now();
+        let mut live: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (id, link) in state.links.iter().filter(|(_, link)| link.is_live(now)) {
+            live.entry(&link.location).or_default().insert(id);
+        }
+        let live: BTreeMap<String, BTreeSet<String>> = live
+            .into_iter()
+            .map(|(place, ids)| (place.to_owned(), ids.into_iter().map(str::to_owned).collect()))
+            .collect();
+        let moved = state.live != live;
+        state.live = live;
+        let planned = Arc::clone(&state.planned);
+        let mut slow = Vec::new();
+        for (id, link) in &mut state.links {
+            if !moved && !link.fresh {
+                continue;
+            }
+            link.fresh = false;
+            let others = state.live.get(&link.location);
+            let mine = |one: &&Assignment| {
+                others.is_some_and(|ids| owner(ids, &one.monitor.name) == Some(id.as_str()))
+            };
+            let mine: Vec<&Assignment> = planned.of(&link.location).filter(mine).collect();
+            if !link.tell(&mine) {
+                slow.push(id.clone());
+            }
+        }
+        for id in slow {
+            tracing::warn!(probe = id, "takes no orders any more; its link is cut");
+            state.links.remove(&id);
+        }
+    }
+
+    /// Locations that have no data, or are gone.
+    fn watch_locations(&self) -> Vec<Event> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let now = Instant::now();
+        for link in state.links.values().filter(|link| link.is_live(now)) {
+            state.heard.insert(link.location.clone(), link.heard);
+        }
+        let mut events = Vec::new();
+        let names: Vec<String> = state.locations.keys().cloned().collect();
+        for name in &names {
+            if state.live.get(name).is_some_and(|ids| !ids.is_empty()) {
+                state.lonely.remove(name);
+                continue;
+            }
+            let since = state.lonely.entry(name.clone()).or_insert(Some(now));
+            if since.is_some_and(|since| now.saturating_duration_since(since) >= NO_DATA_AFTER) {
+                *since = None;
+                tracing::warn!(location = name, "has no probe: no data");
+                events.push(Event::Silent { location: name.clone(), gone: false });
+            }
+        }
+        let gone: Vec<String> =
+            state.lonely.keys().filter(|name| !names.contains(name)).cloned().collect();
+        for name in state.known.iter().filter(|name| !names.contains(name)) {
+            events.push(Event::Silent { location: name.clone(), gone: true });
+        }
+        for name in gone {
+            state.lonely.remove(&name);
+        }
+        state.known = names;
+        events
+    }
+
+    /// The locations that look at a monitor.
+    pub(crate) fn members(&self, monitor: &Monitor) -> Vec<Location> {
+        let state = self.state();
+        let own = state.local.then(Location::local);
+        let all = state.locations.values().map(|one| one.location.clone()).chain(own);
+        all.filter(|location| Selector::any_covers(&monitor.locations, location)).collect()
+    }
+
+    /// Has the embedded probe become the only one that can be heard, a moment after there were
+    /// others? Then what it sees fail may be the server's own uplink.
+    pub(crate) fn is_isolated(&self) -> bool {
+        let state = self.state();
+        let now = Instant::now();
+        let recent = |at: &&Instant| now.saturating_duration_since(**at) < ISOLATED_MAX;
+        let others = state.heard.values().filter(recent).count();
+        others >= 2 && !state.links.values().any(|link| link.is_live(now))
+    }
+
+    /// Asks all live places of a monitor but `except` to check now; says which. What is asked for
+    /// goes out with [`flush`](Self::flush).
+    pub(crate) fn ask(&self, monitor: &Monitor, except: &str) -> Vec<String> {
+        let members = self.members(monitor);
+        let mut guard = self.state();
+        let others = members.into_iter().filter(|location| location.name != except);
+        others
+            .filter(|location| guard.ask(&location.name, &monitor.name))
+            .map(|location| location.name)
+            .collect()
+    }
+
+    /// Asks one place.
+    pub(crate) fn ask_at(&self, location: &str, monitor: &str) -> bool {
+        self.state().ask(location, monitor)
+    }
+
+    /// Sends out what was asked for.
+    pub(crate) fn flush(&self) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        for (id, monitors) in std::mem::take(&mut state.asks) {
+            if id == LOCAL {
+                let Some(commands) = &state.commands else { continue };
+                for monitor in monitors {
+                    // Full: it is checked in turn.
+                    let _ = commands.try_send(Command::CheckNow { monitor });
+                }
+            } else if let Some(link) = state.links.get(&id) {
+                let _ = link.orders.try_send(Order::CheckNow { monitors });
+            }
+        }
+    }
+
+    /// All locations with their probes, the server's own first.
+    pub(crate) fn statuses(&self) -> Vec<LocationStatus> {
+        let state = self.state();
+        let now = Instant::now();
+        let local = Definition { location: Location::local(), coordinates: None };
+        let own = state.local.then_some(local);
+        let all = own.into_iter().chain(state.locations.values().cloned());
+        let status = |definition: Definition| {
+            let name = &definition.location.name;
+            let local = *name == LOCAL;
+            let keys = state.keys.values().filter(|key| key.place == *name);
+            let mut probes: Vec<ProbeStatus> = keys
+                .filter(|key| key.role == Role::Probe)
+                .map(|key| {
+                    let link = state.links.get(&key.id);
+                    ProbeStatus {
+                        id: key.id.clone(),
+                        live: link.is_some_and(|link| link.is_live(now)),
+                        introduction: key.introduction.clone(),
+                        seen_at: key.seen_at,
+                        monitors: link.map_or(0, |link| link.sent.len()),
+                    }
+                })
+                .collect();
+            probes.sort_by(|a, b| a.id.cmp(&b.id));
+            let monitors = state.planned.of(name).count();
+            LocationStatus { definition, local, probes, monitors }
+        };
+        all.map(status).collect()
+    }
+
+    /// Puts a question to the live probes of some locations; answers come with their location.
+    /// Says who was asked.
+    pub(crate) fn diagnose(
+        &self,
+        places: &[String],
+        question: impl Fn(u64) -> Order,
+        answers: &mpsc::Sender<(String, Evidence)>,
+    ) -> Vec<String> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.answers.retain(|_, waiting| !waiting.is_closed());
+        let now = Instant::now();
+        let mut asked = Vec::new();
+        for place in places {
+            let at = |link: &&Link| link.location == *place && link.is_live(now);
+            let Some(link) = state.links.values().find(at) else { continue };
+            state.questions += 1;
+            if link.orders.try_send(question(state.questions)).is_ok() {
+                state.answers.insert(state.questions, answers.clone());
+                asked.push(place.clone());
+            }
+        }
+        asked
+    }
+}
+
+impl State {
+    fn ask(&mut self, location: &str, monitor: &str) -> bool {
+        let id = match self.live.get(location) {
+            _ if location == LOCAL && self.local => LOCAL,
+            Some(ids) => match owner(ids, monitor) {
+                Some(id) => id,
+                None => return false,
+            },
+            None => return false,
+        };
+        let id = id.to_owned();
+        self.asks.entry(id).or_default().push(monitor.to_owned());
+        true
+    }
+}
+
+impl Link {
+    /// Tells what has changed for this probe. False: it does not listen.
+    fn tell(&mut self, mine: &[&Assignment]) -> bool {
+        let wanted: BTreeSet<&str> = mine.iter().map(|one| one.monitor.name.as_str()).collect();
+        let drop: Vec<String> = self
+            .sent
+            .keys()
+            .filter(|name| !wanted.contains(&***name))
+            .map(ToString::to_string)
+            .collect();
+        self.sent.retain(|name, _| wanted.contains(&**name));
+        let mut set = Vec::new();
+        for one in mine {
+            let number = plan::number(one);
+            if self.sent.get(one.monitor.name.as_str()) != Some(&number) {
+                self.sent.insert(one.monitor.name.as_str().into(), number);
+                set.push((*one).clone());
+            }
+        }
+        let all = std::mem::take(&mut self.first);
+        if set.is_empty() && drop.is_empty() && !all {
+            return true;
+        }
+        let mut drop = Some(drop);
+        let mut parts = set.chunks(ASSIGN_MAX).peekable();
+        let mut begin = all;
+        loop {
+            let set = parts.next().unwrap_or_default().to_vec();
+            let more = parts.peek().is_some();
+            let (all, drop) = (std::mem::take(&mut begin), drop.take().unwrap_or_default());
+            if self.orders.try_send(Order::Assign { all, set, drop, more }).is_err() {
+                return false;
+            }
+            if !more {
+                return true;
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Which monitor is checked from where, on which beat, and by which probe of a place. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use whydown_core::monitor::Monitor;
+use whydown_core::schedule::phase_at;
+use whydown_core::scope::{Location, Selector};
+use whydown_core::wire::Assignment;
+
+use crate::roster::{Entry, Roster};
+
+/// Everything that is to be checked, by location.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    entries: Arc<Vec<Arc<Entry>>>,
+    locations: Vec<Location>,
+    by_location: BTreeMap<String, Vec<Assignment>>,
+}
+
+impl Planned {
+    /// Of the monitors that are not paused.
+    pub(super) fn new(roster: &Roster, locations: Vec<Location>) -> Self {
+        let mut by_location: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
+        let active = roster.entries.iter().filter(|entry| !entry.monitor.paused);
+        for entry in active {
+            let monitor = &entry.monitor;
+            let from = |location: &&Location| Selector::any_covers(&monitor.locations, location);
+            let mut names: Vec<&str> =
+                locations.iter().filter(from).map(|location| location.name.as_str()).collect();
+            names.sort_unstable();
+            let bare = bare(monitor);
+            for (rank, name) in names.iter().enumerate() {
+                let phase = phase_at(&monitor.name, monitor.interval, rank, names.len());
+                let assignment = Assignment { monitor: bare.clone(), phase };
+                by_location.entry((*name).to_owned()).or_default().push(assignment);
+            }
+        }
+        Self { entries: Arc::clone(&roster.entries), locations, by_location }
+    }
+
+    /// Was it made of these?
+    pub(super) fn is_of(&self, roster: &Roster, locations: &[Location]) -> bool {
+        Arc::ptr_eq(&self.entries, &roster.entries) && self.locations == locations
+    }
+
+    /// What is checked from a location.
+    pub(super) fn of(&self, location: &str) -> impl Iterator<Item = &Assignment> {
+        self.by_location.get(location).into_iter().flatten()
+    }
+
+    /// Is a monitor checked from a location?
+    pub(super) fn has(&self, location: &str, monitor: &str) -> bool {
+        let found = self.by_location.get(location);
+        // They are in the order of the roster: by name.
+        found.is_some_and(|all| {
+            all.binary_search_by(|one| one.monitor.name.as_str().cmp(monitor)).is_ok()
+        })
+    }
+}
+
+/// A monitor without what is none of a probe's business.
+fn bare(monitor: &Monitor) -> Monitor {
+    let mut bare = Monitor::new(monitor.name.clone(), monitor.target.clone());
+    bare.interval = monitor.interval;
+    bare.timeout = monitor.timeout;
+    bare.confirm = monitor.confirm;
+    bare.request = monitor.request.clone();
+    bare.expect = monitor.expect.clone();
+    bare
+}
+
+/// Which of several probes checks a monitor (rendezvous hashing): when one goes, only its monitors
+/// move, and when it comes back only they return.
+pub(super) fn owner<'a>(probes: &'a BTreeSet<String>, monitor: &str) -> Option<&'a str> {
+    let weight = |probe: &str| {
+        let mut hasher = DefaultHasher::new();
+        (probe, monitor).hash(&mut hasher);
+        hasher.finish()
+    };
+    probes.iter().map(String::as_str).max_by_key(|probe| weight(probe))
+}
+
+/// A number that is another one when the assignment is.
+pub(super) fn number(assignment: &Assignment) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Only compared within one process.
+    serde_json::to_vec(assignment).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::owner;
+
+    #[test]
+    fn only_the_monitors_of_a_probe_that_goes_move() {
+        let all: BTreeSet<String> = ["a", "b", "c"].map(str::to_owned).into();
+        let left: BTreeSet<String> = ["a", "c"].map(str::to_owned).into();
+        let mut counts = [0; 3];
+        for i in 0..3_000 {
+            let monitor = format!("shop-{i}");
+            let before = owner(&all, &monitor).unwrap();
+            counts[usize::from(before.as_bytes()[0] - b'a')] += 1;
+            let after = owner(&left, &monitor).unwrap();
+            assert!(before == "b" || before == after, "{monitor} moved from {before} to {after}");
+        }
+        assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
+        assert_eq!(owner(&BTreeSet::new(), "shop"), None);
+    }
+}
