@@ -5,6 +5,7 @@
 //! [`diagnose`](crate::diagnose::diagnose)); it decides whether and when somebody hears of it.
 
 mod id;
+mod inside;
 mod places;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::observation::{Observation, State};
 use crate::quorum::AlertWhen;
 use crate::units::ms;
 pub use id::{incident_id, rounded};
+use inside::{enter_inside, refine};
 pub use places::{Place, Quorum, steady};
 use places::{Tally, leave_out, see, suspects};
 
@@ -168,6 +170,8 @@ pub enum MomentKind {
     Changed,
     /// It began to come and go.
     Flapping,
+    /// Something happened on the failing machine, as its host agent tells.
+    Inside,
     /// A fine check during the incident.
     Fine,
     /// Nobody is told for now, or the reason for that is over.
@@ -485,6 +489,7 @@ fn open(
     };
     incident.note(started_at, MomentKind::FirstFailure, format!("first failing check: {failure}"));
     incident.note(now, MomentKind::Confirmed, diagnosis.summary.clone());
+    enter_inside(&mut incident, diagnosis);
     if flapping {
         let text = format!("incident {} within half an hour: flapping", standing.recent.len());
         incident.note(now, MomentKind::Flapping, text);
@@ -507,6 +512,7 @@ fn go_on(
         || first(known) != first(diagnosis)
         || known.scope.kind != diagnosis.scope.kind;
     let fuller = !changed && known.scope.places != diagnosis.scope.places;
+    let news = refine(&mut incident, diagnosis, changed);
     let quiet_since = incident.told_at.checked_add(policy.update_gap).unwrap_or(Timestamp::MAX);
     let effects = if changed && now >= quiet_since {
         incident.sequence += 1;
@@ -518,6 +524,8 @@ fn go_on(
     } else if fuller {
         // The same verdict from other places: pages show it, nobody is told again.
         incident.diagnosis.scope = diagnosis.scope.clone();
+        vec![Effect::Noted(Box::new(incident.clone()))]
+    } else if news {
         vec![Effect::Noted(Box::new(incident.clone()))]
     } else {
         Vec::new()

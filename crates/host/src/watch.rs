@@ -1,5 +1,5 @@
 //! Keeps an eye on listening sockets: one that goes away is told of within milliseconds where the
-//! kernel lets us hear it (`CAP_NET_ADMIN`), else within a second.
+//! kernel tells of it (netlink), else within a second.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

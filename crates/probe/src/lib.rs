@@ -2,6 +2,7 @@
 //! that tells causes apart, [`runner`] does both on schedule. Nothing here holds an opinion about
 //! causes, keeps a connection for later, or fails with an error: a failed check is a value.
 
+pub mod agent;
 pub mod connect;
 pub mod dns;
 pub mod examine;

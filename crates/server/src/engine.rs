@@ -5,6 +5,7 @@
 mod alerting;
 mod draft;
 mod edit;
+mod inside;
 mod report;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::app::{EditError, Live, Seen};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::fleet::agents::{Agents, Word};
 use crate::fleet::{Delivery, Fleet};
 use crate::health::HealthBoard;
 use crate::roster::{Roster, Stored};
@@ -32,6 +34,7 @@ use crate::store::{Store, StoreError};
 use crate::tasks::Stop;
 use draft::Draft;
 pub(crate) use edit::Edit;
+use inside::Insides;
 use report::Inquiries;
 
 /// Reports handled as one batch at most.
@@ -97,6 +100,8 @@ pub(crate) enum Event {
         /// It does not exist any more.
         gone: bool,
     },
+    /// A host agent has spoken.
+    Inside(Box<Word>),
     /// Answered when everything handed in before is stored.
     Settled(oneshot::Sender<()>),
 }
@@ -111,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) live: broadcast::Sender<Live>,
     pub(crate) outbox: Arc<Notify>,
     pub(crate) fleet: Fleet,
+    pub(crate) agents: Agents,
 }
 
 impl Shared {
@@ -132,6 +138,7 @@ pub(crate) struct Engine {
     alerting: Alerting,
     draft: Draft,
     inquiries: Inquiries,
+    insides: Insides,
     /// Nothing is written before; `None` while writing works.
     retry_at: Option<Instant>,
 }
@@ -160,6 +167,7 @@ impl Engine {
             alerting,
             draft: Draft::default(),
             inquiries: Inquiries::default(),
+            insides: Insides::default(),
             retry_at: None,
         };
         engine.publish(roster);
@@ -185,7 +193,7 @@ impl Engine {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut early = Vec::with_capacity(BATCH_MAX);
         loop {
-            let wakes = [self.wake_at(), self.alert_at(), self.inquiry_wake()];
+            let wakes = [self.wake_at(), self.alert_at(), self.inquiry_wake(), self.inside_wake()];
             let wake = wakes.into_iter().flatten().min();
             let sleep = async {
                 match wake {
@@ -210,7 +218,10 @@ impl Engine {
                     self.ahead(early.drain(..));
                 }
                 Some(delivery) = inbox.deliveries.recv() => self.delivered(delivery),
-                () = sleep => self.look_at_inquiries(),
+                () = sleep => {
+                    self.release(self.shared.clock.now());
+                    self.look_at_inquiries();
+                }
             }
             if self.alert_due() {
                 self.tell(self.shared.clock.now());
@@ -255,6 +266,7 @@ impl Engine {
             }
             Event::Reloaded(config) => self.reload(*config),
             Event::Silent { location, gone } => self.silent(&location, gone),
+            Event::Inside(word) => self.inside(*word),
             Event::Settled(reply) => {
                 self.drain(reports);
                 self.write().await;
@@ -272,8 +284,8 @@ impl Engine {
     /// One step of the state machine, with everything that follows from it. `false`: nothing
     /// does.
     fn advance(&mut self, monitor: &Monitor, input: &Input, now: Timestamp) -> bool {
+        let policy = self.policy(monitor, now);
         let standing = self.standings.entry(monitor.name.clone()).or_default();
-        let policy = report::policy(monitor);
         let (next, effects) = step(&policy, &monitor.name, standing, input, now);
         self.draft.stand(&policy, &monitor.name, standing, &next);
         *standing = next;

@@ -3,7 +3,9 @@
 //! The fleet knows who is there and passes things on; it holds no opinion about monitors. Its state
 //! is one lock that is never held across an await.
 
+pub(crate) mod agents;
 mod certificate;
+mod hosts;
 pub(crate) mod link;
 mod plan;
 mod register;
@@ -22,6 +24,7 @@ use whydown_core::wire::{Assignment, Introduction, Order, Report, Role};
 use whydown_probe::runner::Command;
 
 pub use certificate::{Certificate, CertificateError, certificate};
+pub use hosts::{WatchedHost, add_watched_host, remove_watched_host, watched_hosts};
 use plan::{Planned, owner};
 pub use register::{
     Definition, FleetError, KEYS_MAX, Key, LOCAL, LOCATIONS_MAX, create_token, define_location,

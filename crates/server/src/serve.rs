@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::door;
 use crate::engine::{Engine, Event, Inbox, Shared};
+use crate::fleet::agents::Agents;
 use crate::fleet::link::{DELIVERIES_MAX, EARLY_MAX, Wires as Links};
 use crate::fleet::{Certificate, CertificateError, Fleet, FleetError, certificate};
 use crate::health::HealthBoard;
@@ -168,6 +169,7 @@ impl Running {
         let (early, early_inbox) = mpsc::channel(EARLY_MAX);
         let (local, assignments) = watch::channel(Arc::default());
         let fleet = Fleet::new(local);
+        let agents = Agents::default();
         fleet.read(&store).await?;
         let shared = Shared {
             store: store.clone(),
@@ -178,6 +180,7 @@ impl Running {
             live: live.clone(),
             outbox: Arc::default(),
             fleet: fleet.clone(),
+            agents: agents.clone(),
         };
         let seen = shared.seen();
         let health = Arc::clone(&shared.health);
@@ -218,7 +221,9 @@ impl Running {
         let (roster, stop) = (seen.roster.clone(), tasks.stop_signal());
         tasks.start("the fleet", fleet.clone().run(store.clone(), roster, events.clone(), stop));
         let rates = Arc::default();
-        let links = Links { fleet, deliveries, early, clock: around.clock, rates };
+        let clock = around.clock;
+        let links =
+            Links { fleet, agents, events: events.clone(), deliveries, early, clock, rates };
         let app = App::new(store, seen, events.clone(), prober, notifier, links);
         Ok(Self { app, reports, events, health, tasks, _lock: lock })
     }

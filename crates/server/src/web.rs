@@ -78,6 +78,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         // Links have a larger limit of their own.
         .merge(crate::fleet::link::routes())
+        .merge(crate::fleet::agents::routes())
         .layer(middleware::map_response(guard::secure_headers))
         .with_state(web)
 }

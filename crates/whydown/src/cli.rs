@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Explain an error text or code of any client
     Explain(Explain),
+    /// Tell a server what this machine sees behind its doors
+    Agent(Agent),
     /// Show who listens on this machine, who can reach it, and what the firewall does
     Ports(Ports),
     /// Run the monitor: checks, alerts, pages and API
@@ -208,6 +210,89 @@ pub(crate) struct Explain {
     pub(crate) json: bool,
 }
 
+/// Flags of `agent`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  whydown agent --server https://status.example.com:8088 --token wdt_… --data /var/lib/whydown-agent
+  whydown agent --unit > /etc/systemd/system/whydown-agent.service
+  whydown agent --show 443                 everything that it would tell of a port
+
+`whydown admin agent add` on the server prints the token. It is used once; later starts need only the
+data directory. The agent dials out, nothing listens, and it changes nothing.")]
+pub(crate) struct Agent {
+    /// The server's address; http:// only where nobody else listens on the way
+    #[arg(long, env = "WHYDOWN_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The one-time token
+    #[arg(long, env = "WHYDOWN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<Secret>,
+    /// Data directory, made if missing: the agent's key
+    #[arg(long, env = "WHYDOWN_DATA", value_name = "DIR", default_value = "whydown-agent")]
+    pub(crate) data: PathBuf,
+    /// Speak of these ports only, whatever the server asks for
+    #[arg(long, value_name = "PORT,…", value_delimiter = ',', value_parser = port())]
+    pub(crate) ports: Vec<u16>,
+    /// Print what the agent would tell of a port, and end
+    #[arg(long, value_name = "PORT", value_parser = port(), conflicts_with = "unit")]
+    pub(crate) show: Option<u16>,
+    /// Print a hardened systemd unit, and end
+    #[arg(long)]
+    pub(crate) unit: bool,
+}
+
+/// A text that is not shown.
+#[derive(Clone)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What to do with watched hosts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminAgent {
+    /// Define a watched host, and print the one-time token for its agent
+    Add {
+        #[command(flatten)]
+        data: Data,
+        /// The host's name, as incidents show it
+        #[arg(long)]
+        name: String,
+        /// The ports that its agent may speak of; all when none are given
+        #[arg(long, value_name = "PORT,…", value_delimiter = ',', value_parser = port())]
+        ports: Vec<u16>,
+        /// An address at which visitors reach the host although none of its interfaces has it
+        #[arg(long = "address", value_name = "IP")]
+        addresses: Vec<std::net::IpAddr>,
+    },
+    /// List watched hosts
+    List {
+        #[command(flatten)]
+        data: Data,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a host with its agent's key
+    Remove {
+        #[command(flatten)]
+        data: Data,
+        /// The host's name
+        name: String,
+    },
+}
+
 /// Flags of `ports`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -220,7 +305,7 @@ An ordinary user sees every port, but not whose program holds those of other use
 Exit code: 0 done, 1 nothing listens on PORT.")]
 pub(crate) struct Ports {
     /// Tell the whole story of one port
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = port())]
     pub(crate) port: Option<u16>,
     /// Also look into other network namespaces, such as those of containers
     #[arg(long)]
@@ -306,6 +391,9 @@ pub(crate) enum Admin {
     /// Locations to check from
     #[command(subcommand)]
     Location(Location),
+    /// Watched hosts, and their agents
+    #[command(subcommand)]
+    Agent(AdminAgent),
     /// Probes that have enrolled
     #[command(subcommand)]
     Probe(AdminProbe),
@@ -464,4 +552,9 @@ pub(crate) fn with_default_command(
         arguments.insert(1, "diagnose".into());
     }
     arguments
+}
+
+/// Any port but 0.
+fn port() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..)
 }

@@ -1,11 +1,13 @@
 //! One file per subcommand: reads its flags, calls the crate that does the work, prints.
 
 pub(crate) mod admin;
+pub(crate) mod agent;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod host;
 pub(crate) mod location;
 pub(crate) mod ports;
 pub(crate) mod probe;

@@ -29,6 +29,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Diagnose(flags) => command::diagnose::run(flags).await,
         Command::Check(flags) => command::check::run(flags).await,
         Command::Watch(flags) => command::watch::run(flags).await,
+        Command::Agent(flags) => command::agent::run(flags).await,
         Command::Ports(flags) => command::ports::run(flags).await,
         Command::Serve(flags) => command::serve::run(flags).await,
         Command::Probe(flags) => command::probe::run(flags).await,

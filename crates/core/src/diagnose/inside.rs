@@ -58,7 +58,12 @@ pub(super) fn happenings(case: &Case<'_>) -> Vec<Happening> {
         return Vec::new();
     };
     let from = observation.at.checked_sub(LATELY).unwrap_or(Timestamp::MIN);
-    view.happenings.iter().filter(|happening| happening.at >= from).cloned().collect()
+    let lately = view.happenings.iter().filter(|happening| happening.at >= from);
+    let named = |happening: &Happening| Happening {
+        text: format!("{}: {}", view.host, happening.text),
+        ..happening.clone()
+    };
+    lately.map(named).collect()
 }
 
 fn finding(

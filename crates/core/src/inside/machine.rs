@@ -90,6 +90,8 @@ pub enum HappeningKind {
 pub struct Clues {
     /// The unit or program that was seen to own the port, and when.
     pub last_owner: Option<(String, Timestamp)>,
+    /// The processes that held the socket then.
+    pub last_pids: Vec<u32>,
     /// The server name that visitors use: which site of a reverse proxy is meant.
     pub server_name: Option<String>,
 }

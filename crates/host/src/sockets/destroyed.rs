@@ -1,6 +1,6 @@
 //! News of sockets that go away: the multicast groups of `NETLINK_SOCK_DIAG`. Listening sockets
 //! are among them, a millisecond or two after the last process that held them has ended.
-//! The kernel lets only `CAP_NET_ADMIN` hear it.
+//! The kernel lets everybody hear it (`NL_CFG_F_NONROOT_RECV`, net/core/sock_diag.c).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -44,7 +44,7 @@ impl Ear {
     /// Begins to listen, in the calling thread's network namespace.
     ///
     /// # Errors
-    /// EPERM without `CAP_NET_ADMIN` there.
+    /// Where netlink sockets may not be made, or the kernel is older than 4.5.
     pub fn open() -> Result<Self, Errno> {
         let socket = open(SockProtocol::NetlinkSockDiag, GROUPS)?;
         // Without the filter every end of a connection would wake us: thousands a second.

@@ -145,6 +145,11 @@ fn of_proxies(search: &Search<'_>, found: &mut Found) {
             }
             None => vec![format!("{}.service", proxy.program)],
         };
+        // Without systemd the unit is the program itself.
+        let bare = names.iter().map(|name| name.trim_end_matches(".service").to_owned());
+        let held: Vec<String> =
+            bare.filter(|name| found.0.iter().any(|candidate| candidate.name == *name)).collect();
+        let names = if held.is_empty() { names } else { held };
         let passage = proxy.passages.iter().find(|passage| passage.port == search.port);
         for name in names {
             let candidate = match passage {
@@ -157,7 +162,8 @@ fn of_proxies(search: &Search<'_>, found: &mut Found) {
             };
             if let Some(candidate) = candidate {
                 candidate.files.extend(proxy.files.iter().cloned());
-                candidate.log.clone_from(&proxy.log);
+                // Running ones come first: what is only installed does not replace their log.
+                candidate.log = candidate.log.take().or_else(|| proxy.log.clone());
             }
         }
     }

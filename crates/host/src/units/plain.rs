@@ -29,7 +29,12 @@ pub(super) fn of(candidate: &Candidate, search: &Search<'_>) -> Known {
     let name = candidate.name.split('.').next().unwrap_or(&candidate.name).to_owned();
     let held = search.listeners.iter().flat_map(|listener| &listener.owners);
     let holder = held.map(|owner| owner.pid).next().filter(|_| candidate.bond == Bond::Owns);
-    let pid = holder.or_else(|| oldest_named(&name));
+    let last = search.clues.last_owner.as_ref().filter(|(name, _)| *name == candidate.name);
+    let pid = match last {
+        _ if holder.is_some() => holder,
+        Some((_, at)) => survivor(&name, *at, search),
+        None => oldest_named(&name),
+    };
     let mut unit = Unit { name: candidate.name.clone(), ..Unit::default() };
     let has_supervisor_file = search.unit_files.iter().any(|file| file.name == candidate.name);
     match pid {
@@ -40,7 +45,6 @@ pub(super) fn of(candidate: &Candidate, search: &Search<'_>) -> Known {
         }
         None => {
             unit.state = "not running".to_owned();
-            let last = search.clues.last_owner.as_ref().filter(|(name, _)| *name == candidate.name);
             unit.stopped_at = last.map(|(_, at)| *at);
         }
     }
@@ -54,6 +58,17 @@ pub(super) fn of(candidate: &Candidate, search: &Search<'_>) -> Known {
         main_pid: pid,
         commands: commands.collect(),
     }
+}
+
+/// What is left of those who held the port at a moment: one of them, or one of the same name that
+/// was started since. Others of the same name (`python3`) are other services.
+fn survivor(name: &str, at: Timestamp, search: &Search<'_>) -> Option<u32> {
+    let named = |pid: &u32| process::name(*pid).as_deref() == Some(name);
+    let known = search.clues.last_pids.iter().copied().find(named);
+    known.or_else(|| {
+        let is_new = |pid: &u32| started_at(*pid, search.booted_at).is_some_and(|new| new >= at);
+        process::all().into_iter().find(|pid| named(pid) && is_new(pid))
+    })
 }
 
 /// The process of this name with the smallest number: of a server and its workers, the server.

@@ -28,7 +28,7 @@ const RECOVERY_ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// How a report came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// To be judged and stored.
     InTurn,
     /// To be judged; it comes again to be stored.
@@ -85,7 +85,8 @@ impl Inquiries {
 
 /// Was there a look around?
 fn is_investigated(evidence: &Evidence) -> bool {
-    !evidence.addresses.is_empty()
+    evidence.inside.is_some()
+        || !evidence.addresses.is_empty()
         || !evidence.name_servers.is_empty()
         || !evidence.controls.is_empty()
         || evidence.environment != Environment::default()
@@ -152,8 +153,20 @@ impl Engine {
             tracing::debug!(monitor = report.monitor, "report of a monitor that is not watched");
             return;
         };
+        if let Some(report) = self.with_inside(&entry.monitor, report, way, now) {
+            self.report_joined(&entry.monitor, report, way, now);
+        }
+    }
+
+    /// A report with what was seen inside, as far as it is known.
+    pub(super) fn report_joined(
+        &mut self,
+        monitor: &Monitor,
+        report: Report,
+        way: Way,
+        now: Timestamp,
+    ) {
         let Some(last) = report.evidence.observations.last() else { return };
-        let monitor = &entry.monitor;
         let fine = report.evidence.observations.iter().all(|seen| seen.state == State::Up);
         let calm = fine && report.evidence.observations.len() == 1;
         let steady = calm
@@ -257,7 +270,7 @@ impl Engine {
     /// Opens an incident when enough places fail, with the best evidence of all of them.
     fn decide(&mut self, monitor: &Monitor, report: Option<&Report>, now: Timestamp) {
         let quorum = self.inquiries.quorum(&monitor.name, now);
-        let policy = policy(monitor);
+        let policy = self.policy(monitor, now);
         let Some(standing) = self.standings.get(&monitor.name) else { return };
         if opens(&policy, standing, &quorum)
             && let Some(diagnosis) = self.verdict(monitor, report, &quorum)
@@ -455,7 +468,7 @@ fn bad(observation: &Observation) -> Families {
     Extent::of(observation).bad
 }
 
-/// How this monitor's incidents go.
+/// How this monitor's incidents go as long as nobody has said more.
 pub(super) fn policy(monitor: &Monitor) -> Policy {
     Policy { alert_when: monitor.alert_when, ..Policy::confirming(monitor.confirm) }
 }

@@ -28,11 +28,13 @@ use whydown_core::wire::{
     PROTOCOL, REPORTS_PATH, Report, Role, STREAM_PATH, TIME_PATH, Time, understands,
 };
 
+use super::agents::Agents;
 use super::register::{self, FleetError, Key};
 use super::{Delivery, Fleet, GONE_AFTER, Link, ORDERS_MAX};
 use crate::access::secret_hash;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::engine::Event;
 use crate::web::Web;
 
 /// Observations of one report at most: a check, its repeats, and room for later versions.
@@ -54,6 +56,8 @@ pub(crate) const DELIVERIES_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Wires {
     pub(crate) fleet: Fleet,
+    pub(crate) agents: Agents,
+    pub(crate) events: mpsc::Sender<Event>,
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) early: mpsc::Sender<Report>,
     pub(crate) clock: Clock,
@@ -81,7 +85,7 @@ pub(crate) fn routes() -> Router<Web> {
 
 /// An answer that says no for good. The word `link` tells a probe that it was the server who said
 /// so, and not something in between.
-struct No(StatusCode, String);
+pub(super) struct No(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for No {
     fn into_response(self) -> Response {
@@ -90,7 +94,7 @@ impl IntoResponse for No {
 }
 
 /// An answer that asks for another attempt.
-fn later(status: StatusCode) -> Response {
+pub(super) fn later(status: StatusCode) -> Response {
     (status, [(header::RETRY_AFTER, "5")]).into_response()
 }
 
@@ -105,7 +109,7 @@ fn wires(web: &Web) -> &Wires {
 }
 
 /// Who is speaking.
-async fn key(app: &App, headers: &HeaderMap, role: Role) -> Result<Key, Response> {
+pub(super) async fn key(app: &App, headers: &HeaderMap, role: Role) -> Result<Key, Response> {
     let unknown = || {
         let text = "this key is not known, or was revoked; enrol again with a new token";
         No(StatusCode::UNAUTHORIZED, text.to_owned()).into_response()
@@ -398,7 +402,10 @@ fn batch(web: &Web, key: &Key, headers: &HeaderMap, body: &Bytes) -> Result<Batc
 }
 
 /// Reads JSON that may be packed (RFC 9110 §8.4.1.2).
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Box<Response>> {
+pub(super) fn read<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<T, Box<Response>> {
     let bad = |text: String| Box::new(No(StatusCode::BAD_REQUEST, text).into_response());
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value == "deflate");
     if !packed {

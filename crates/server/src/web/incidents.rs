@@ -187,6 +187,7 @@ fn moments(incident: &Incident, now: Timestamp) -> Vec<MomentRow> {
             MomentKind::Confirmed => "confirmed",
             MomentKind::Changed => "changed",
             MomentKind::Flapping => "flapping",
+            MomentKind::Inside => "inside",
             MomentKind::Fine => "fine",
             MomentKind::Quiet => "quiet",
             MomentKind::Escalated => "escalated",

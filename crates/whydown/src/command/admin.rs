@@ -23,6 +23,7 @@ pub(crate) async fn run(action: Admin) -> anyhow::Result<ExitCode> {
     match action {
         Admin::Token(action) => token(action).await?,
         Admin::Location(action) => super::location::run(action).await?,
+        Admin::Agent(action) => super::host::run(action).await?,
         Admin::Probe(action) => super::location::probe(action).await?,
     }
     Ok(ExitCode::SUCCESS)

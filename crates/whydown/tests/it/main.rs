@@ -1,6 +1,7 @@
 //! Integration tests of the `whydown` command: real processes against real faults.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod agent;
 mod agree;
 mod cli;
 mod docs;

@@ -1,0 +1,143 @@
+//! Tells the server: listeners that are gone at once, and then the inside view of their port;
+//! views that were asked for; what happened to the machine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use whydown_core::inside::wire::{AGENT_NEWS_PATH, AgentNews, AgentOrder, HAPPENINGS_MAX};
+use whydown_core::inside::{Happening, HappeningKind, InsideView, Rise, Transport};
+use whydown_host::inside::{Question, addresses, look};
+use whydown_host::machine;
+
+use super::sight::{Allowed, Memory, Seen, Sight};
+use crate::link::{Client, LinkError};
+
+/// Views that may be in the making at once.
+const LOOKS_MAX: usize = 4;
+/// A port is not looked at more often than this: the last view is sent again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long each program that is asked for a view may take.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Happenings remembered for views of any port.
+const REMEMBERED_MAX: usize = HAPPENINGS_MAX;
+
+/// Talks to the server.
+pub(super) struct Post {
+    pub(super) client: Client,
+    pub(super) allowed: Allowed,
+}
+
+/// What is going on.
+struct State {
+    looks: JoinSet<InsideView>,
+    looked: BTreeMap<u16, Instant>,
+    happenings: Vec<Happening>,
+    overflows: Option<Rise>,
+}
+
+impl Post {
+    /// Tells, until watching ends.
+    pub(super) async fn run(self, mut sight: Sight, mut orders: mpsc::Receiver<AgentOrder>) {
+        let memory = sight.memory().clone();
+        let mut state = State {
+            looks: JoinSet::new(),
+            looked: BTreeMap::new(),
+            happenings: Vec::new(),
+            overflows: machine::overflows(),
+        };
+        loop {
+            let mut news = AgentNews {
+                sent_at: Timestamp::now(),
+                addresses: Vec::new(),
+                gone: Vec::new(),
+                views: Vec::new(),
+                happenings: Vec::new(),
+            };
+            tokio::select! {
+                seen = sight.next() => match seen {
+                    Some(seen) => self.take(seen, &memory, &mut state, &mut news),
+                    None => return,
+                },
+                Some(AgentOrder::Look { port, transport, name }) = orders.recv() => {
+                    self.look(port, transport, name, &memory, &mut state);
+                }
+                Some(Ok(view)) = state.looks.join_next() => {
+                    news.views.push(with_happenings(view, &state.happenings));
+                }
+                else => return,
+            }
+            if !news.gone.is_empty() || !news.views.is_empty() || !news.happenings.is_empty() {
+                self.send(news).await;
+            }
+        }
+    }
+
+    fn take(&self, seen: Seen, memory: &Memory, state: &mut State, news: &mut AgentNews) {
+        let happening = match seen {
+            Seen::Gone(listener, at, word) => {
+                let text =
+                    format!("{} no longer listens on {}", listener.holder(), listener.place());
+                // The view is in the making while the server has the port checked.
+                self.look(listener.port, listener.transport, None, memory, state);
+                let gone = Happening { at, kind: HappeningKind::ListenerGone, text };
+                news.views.push(with_happenings(*word, std::slice::from_ref(&gone)));
+                news.gone.push(listener);
+                gone
+            }
+            Seen::Came(listener, at) => {
+                let text = format!("{} listens on {}", listener.holder(), listener.place());
+                Happening { at, kind: HappeningKind::ListenerCame, text }
+            }
+            Seen::Happened(happening) => happening,
+        };
+        news.happenings.push(happening.clone());
+        state.happenings.push(happening);
+        let surplus = state.happenings.len().saturating_sub(REMEMBERED_MAX);
+        state.happenings.drain(..surplus);
+    }
+
+    fn look(
+        &self,
+        port: u16,
+        transport: Transport,
+        name: Option<String>,
+        memory: &Memory,
+        state: &mut State,
+    ) {
+        let now = Instant::now();
+        let lately = state.looked.get(&port).is_some_and(|at| now < *at + LOOK_EVERY);
+        if !self.allowed.has(port) || lately || state.looks.len() >= LOOKS_MAX {
+            return;
+        }
+        state.looked.retain(|_, at| now < *at + LOOK_EVERY);
+        state.looked.insert(port, now);
+        let clues = memory.clues(port, name);
+        let question =
+            Question { port, transport, clues, before: state.overflows, patience: PATIENCE };
+        state.looks.spawn_blocking(move || look(&question));
+    }
+
+    async fn send(&self, mut news: AgentNews) {
+        news.sent_at = Timestamp::now();
+        news.addresses = addresses();
+        let sent: Result<serde_json::Value, LinkError> =
+            self.client.post(AGENT_NEWS_PATH, &news).await;
+        if let Err(error) = sent {
+            tracing::warn!("the server could not be told: {error}");
+        }
+    }
+}
+
+/// A view with what the agent has seen happen, in the order of time.
+fn with_happenings(mut view: InsideView, known: &[Happening]) -> InsideView {
+    view.happenings.extend(known.iter().cloned());
+    view.happenings.sort_by_key(|happening| happening.at);
+    view.happenings.dedup();
+    let surplus = view.happenings.len().saturating_sub(HAPPENINGS_MAX);
+    view.happenings.drain(..surplus);
+    view
+}

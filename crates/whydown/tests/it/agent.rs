@@ -1,0 +1,75 @@
+//! The host agent as a real process beside a real server: what it may tell, how soon a killed
+//! process is told, and what it costs.
+
+mod rights;
+mod timing;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use whydown_lab::{Host, Process, until};
+
+use crate::run::{run, whydown};
+
+/// Real processes start slowly on a busy machine.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// A server that agents elsewhere can dial.
+struct Centre {
+    host: Host,
+    data: PathBuf,
+    address: String,
+    process: Process,
+    token: String,
+}
+
+impl Centre {
+    fn start(host: &Host, config: &str) -> Self {
+        let directory = host.directory("centre");
+        std::fs::write(directory.join("whydown.yaml"), config).unwrap();
+        let data = directory.join("data");
+        let address = format!("{}:8088", host.v4());
+        let create = ["admin", "token", "create", "--name", "test", "--scope", "admin", "--data"];
+        let create = [&create[..], &[data.to_str().unwrap()]].concat();
+        let token = run(whydown(host), &create).success().trim().to_owned();
+        let mut command = whydown(host);
+        command.arg("serve").args(["--listen", &address]);
+        command.arg("--config").arg(directory.join("whydown.yaml")).arg("--data").arg(&data);
+        let process = host.spawn_command(command);
+        let mut centre = Self { host: host.clone(), data, address, process, token };
+        until(WAIT, "the server to answer", || {
+            if let Some(status) = centre.process.ended() {
+                panic!("the server ended ({status}): {}", centre.process.output());
+            }
+            let url = format!("http://{}/healthz", centre.address);
+            (host.exec("curl", &["-sf", "-m", "2", &url]).code == Some(0)).then_some(())
+        });
+        centre
+    }
+
+    /// `GET` of the API.
+    fn get(&self, path: &str) -> serde_json::Value {
+        let bearer = format!("Authorization: Bearer {}", self.token);
+        let url = format!("http://{}/api/v1{path}", self.address);
+        let text = self.host.exec("curl", &["-sS", "-m", "10", "-H", &bearer, &url]).success();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    }
+
+    /// Starts an agent on a host and waits until it is linked.
+    fn agent(&self, host: &Host) -> Process {
+        let data = self.data.to_str().unwrap();
+        let add = ["admin", "agent", "add", "--data", data, "--name", "web1"];
+        let token = run(whydown(&self.host), &add).success().trim().to_owned();
+        let mut command = whydown(host);
+        command.args(["agent", "--server", &format!("https://{}", self.address)]);
+        command.arg("--data").arg(host.directory("agent")).args(["--token", &token]);
+        let mut agent = host.spawn_command(command);
+        until(WAIT, "the agent to be linked", || {
+            if let Some(status) = agent.ended() {
+                panic!("the agent ended ({status}): {}", agent.output());
+            }
+            agent.output().contains("linked").then_some(())
+        });
+        agent
+    }
+}
