@@ -15,6 +15,7 @@ mod frame;
 mod guard;
 mod incidents;
 mod live;
+mod locations;
 mod monitor;
 mod monitor_form;
 mod overview;
@@ -104,6 +105,8 @@ fn inside() -> Router<Web> {
         .route("/channels/{name}/edit", get(channels::edit).post(channels::update))
         .route("/channels/{name}/test", post(channels::test))
         .route("/channels/{name}/delete", post(channels::delete))
+        .route("/locations", get(locations::list).post(locations::add))
+        .route("/locations/{name}/remove", post(locations::remove))
         .route("/diagnose", get(diagnose::form).post(diagnose::diagnose))
         .route("/account", get(account::account))
         .route("/account/password", post(account::password))

@@ -84,6 +84,7 @@ Examples:
   whydown diagnose example.com:8443 --json | jq .causes
   whydown example.com --quick              only the first verdict
   whydown example.com --deep               trace the path to the port too
+  whydown diagnose example.com --from all --server https://status.example.com --token wd_…
 
 Exit code: 0 up, 1 down or degraded, 2 wrong usage, 3 inconclusive (this machine is at fault).")]
 pub(crate) struct Diagnose {
@@ -100,6 +101,19 @@ pub(crate) struct Diagnose {
     /// Also trace the path to the port hop by hop
     #[arg(long)]
     pub(crate) deep: bool,
+    /// Ask a server's locations: all, names, or region:eu and the like
+    #[arg(long, value_name = "LOCATION", requires = "server", help_heading = "From other places")]
+    pub(crate) from: Vec<String>,
+    /// The server to ask
+    #[arg(long, env = "WHYDOWN_SERVER", value_name = "URL", help_heading = "From other places")]
+    pub(crate) server: Option<String>,
+    /// An API token of the server, scope write
+    #[arg(long, env = "WHYDOWN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(help_heading = "From other places")]
+    pub(crate) token: Option<String>,
+    /// The server's own certificate: what follows the dot in a probe's token
+    #[arg(long, env = "WHYDOWN_PIN", value_name = "SHA256", help_heading = "From other places")]
+    pub(crate) pin: Option<String>,
     /// Show every instruction, for every system
     #[arg(long)]
     pub(crate) all: bool,

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
+pub(crate) mod from;
 pub(crate) mod generate;
 pub(crate) mod host;
 pub(crate) mod location;

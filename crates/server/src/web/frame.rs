@@ -163,7 +163,7 @@ fn here(parts: &Parts) -> String {
     }
     let first = parts.uri.path().split('/').nth(1).unwrap_or_default();
     match first {
-        "account" | "channels" | "diagnose" | "incidents" => format!("/{first}"),
+        "account" | "channels" | "diagnose" | "incidents" | "locations" => format!("/{first}"),
         _ => "/".to_owned(),
     }
 }

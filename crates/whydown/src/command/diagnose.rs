@@ -15,6 +15,9 @@ use crate::cli::{Diagnose, How};
 use crate::show::diagnosis::{Options, text};
 
 pub(crate) async fn run(flags: Diagnose) -> anyhow::Result<ExitCode> {
+    if !flags.from.is_empty() {
+        return super::from::run(&flags).await;
+    }
     let monitor = monitor(&flags.target, &flags.how);
     progress(&format!("checking {} …", flags.target));
     let evidence = gather(&monitor, &flags).await;

@@ -89,6 +89,14 @@ impl Server {
         self.process.output()
     }
 
+    /// `GET` of the API of a server that may be starting.
+    pub(crate) fn try_get(&self, path: &str) -> Option<Value> {
+        let bearer = format!("Authorization: Bearer {}", self.token);
+        let url = url(&format!("/api/v1{path}"));
+        let output = self.host.exec("curl", &["-sS", "-m", "10", "-H", &bearer, &url]);
+        (output.code == Some(0)).then(|| serde_json::from_str(&output.stdout).ok())?
+    }
+
     /// `GET` of the API.
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Value {

@@ -1,6 +1,9 @@
 //! Many places: `whydown probe` as real processes in networks of their own, linked to one server.
 
+mod cut;
+mod killed;
 mod link;
+mod sixteen;
 
 use std::path::PathBuf;
 

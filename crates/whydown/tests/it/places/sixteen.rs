@@ -1,0 +1,277 @@
+//! Sixteen locations in networks of their own, linked to one server: for whom it fails, told
+//! rightly and in time, whoever is cut off.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use whydown_lab::{Answer, Behaviour, Host, Lab, Peer, Receiver, Side, try_until, until};
+
+use super::Probe;
+use crate::outage::Server;
+
+/// Longer than a verdict takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The first of the ports that the scenarios use.
+const PORT: u16 = 9_000;
+
+/// Name, region and network of the locations.
+const PLACES: [(&str, &str, &str); 16] = [
+    ("p1", "eu", "AS 1"),
+    ("p2", "eu", "AS 2"),
+    ("p3", "eu", "AS 3"),
+    ("p4", "eu", "AS 4"),
+    ("p5", "us", "AS 1"),
+    ("p6", "us", "AS 2"),
+    ("p7", "us", "AS 3"),
+    ("p8", "us", "AS 4"),
+    ("p9", "asia", "AS 1"),
+    ("p10", "asia", "AS 2"),
+    ("p11", "asia", "AS 3"),
+    ("p12", "asia", "AS 4"),
+    ("p13", "south", "AS 1"),
+    ("p14", "south", "AS 2"),
+    ("p15", "south", "AS 3"),
+    ("p16", "south", "AS 4"),
+];
+
+/// A place's last number in 10.99.1.0/24.
+fn number(place: usize) -> u8 {
+    100 + u8::try_from(place).unwrap()
+}
+
+struct World {
+    lab: Lab,
+    receiver: Receiver,
+    server: Server,
+    probes: Vec<Probe>,
+    _hosts: Vec<Host>,
+}
+
+/// A server without a probe of its own, and sixteen probes.
+fn world(lab: Lab, monitors: &str) -> World {
+    let home = lab.add_host("home", Side::Server, 40);
+    let receiver = Receiver::start(&home, 0);
+    let config = format!(
+        "local_probe: false\nchannels:\n  - {{ name: ops, webhook: {{ url: \"{}\" }} }}\n\
+         monitors:\n{monitors}",
+        receiver.url("/")
+    );
+    let server = Server::start_open(&home, &config);
+    let mut hosts = Vec::new();
+    let mut probes = Vec::new();
+    for (i, (name, region, network)) in PLACES.iter().enumerate() {
+        let host = lab.add_host(name, Side::Client, number(i));
+        let location = ["--name", name, "--region", region, "--network", network];
+        probes.push(Probe::start(&server, &host, &location));
+        hosts.push(host);
+    }
+    World { lab, receiver, server, probes, _hosts: hosts }
+}
+
+impl World {
+    /// Waits until every monitor is fine everywhere.
+    fn wait_fine(&self, monitors: usize) {
+        until(PATIENCE, format!("all to be up: {}", self.probes[0].output()), || {
+            let all = self.server.get("/monitors?limit=1000");
+            let all = all["monitors"].as_array()?;
+            let live = self.server.get("/locations");
+            let live = live["locations"].as_array()?.iter().filter(|l| l["state"] == "live");
+            let up = all.iter().filter(|monitor| monitor["state"] == "up").count();
+            (up == monitors && live.count() == PLACES.len()).then_some(())
+        });
+    }
+
+    /// The scope of each monitor's incident. Not the notices: so many at once are told as a storm.
+    fn verdicts(&self) -> BTreeMap<String, Value> {
+        let all = self.server.get("/incidents?limit=1000");
+        let all = all["incidents"].as_array().unwrap().iter();
+        all.map(|incident| {
+            let name = incident["monitor"].as_str().unwrap().to_owned();
+            (name, incident["diagnosis"]["scope"].clone())
+        })
+        .collect()
+    }
+}
+
+/// Who can't reach the port, and how it fails there.
+struct Scenario {
+    name: &'static str,
+    blocked: &'static [usize],
+    /// What has to be told: the scope and its count of failing places; nothing without it.
+    expected: Option<(&'static str, usize)>,
+}
+
+const fn scenario(
+    name: &'static str,
+    blocked: &'static [usize],
+    expected: Option<(&'static str, usize)>,
+) -> Scenario {
+    Scenario { name, blocked, expected }
+}
+
+const ALL: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+const ALL_BUT_ONE: [usize; 15] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14];
+const TABLE: [Scenario; 11] = [
+    scenario("all", ALL, Some(("global", 16))),
+    scenario("nobody", &[], None),
+    scenario("one", &[3], None),
+    scenario("one region", &[0, 1, 2, 3], None),
+    scenario("another region", &[12, 13, 14, 15], None),
+    scenario("one network", &[0, 4, 8, 12], None),
+    scenario("seven without anything in common", &[0, 1, 2, 5, 7, 10, 12], None),
+    scenario("two regions: an even split", &[0, 1, 2, 3, 4, 5, 6, 7], Some(("regional", 8))),
+    scenario("nine", &[0, 1, 2, 3, 5, 7, 9, 11, 13], Some(("global", 9))),
+    scenario("three regions", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], Some(("global", 12))),
+    scenario("all but one", &ALL_BUT_ONE, Some(("global", 15))),
+];
+
+/// What a router in between does with packets, as nftables says it.
+const HOW: [(&str, &str); 3] = [
+    ("reset", "reject with tcp reset"),
+    ("prohibited", "reject with icmp type admin-prohibited"),
+    ("dropped", "drop"),
+];
+
+/// The same for `alert_when: any`: a minority is told too, and named.
+const ANY: [Scenario; 4] = [
+    scenario("any: one", &[3], Some(("local", 1))),
+    scenario("any: one region", &[0, 1, 2, 3], Some(("regional", 4))),
+    scenario("any: one network", &[1, 5, 9, 13], Some(("network", 4))),
+    scenario("any: all", ALL, Some(("global", 16))),
+];
+
+fn cases() -> Vec<(String, u16, &'static Scenario, &'static str, bool)> {
+    let mut cases = Vec::new();
+    let mut port = PORT;
+    for (how, rule) in HOW {
+        for (table, any) in [(&TABLE[..], false), (&ANY[..], true)] {
+            for scenario in table {
+                cases.push((format!("{} {how}", scenario.name), port, scenario, rule, any));
+                port += 1;
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn in_forty_five_scenarios_the_scope_is_right_and_nobody_is_told_wrongly() {
+    let cases = cases();
+    let mut monitors = String::new();
+    for (name, port, _, _, any) in &cases {
+        let when = if *any { "any" } else { "majority" };
+        monitors += &format!(
+            "  - {{ name: \"{name}\", target: \"tcp://10.99.2.10:{port}\", interval: 3s, \
+             timeout: 2s, confirm: 1, alert_when: {when}, notify: [ops] }}\n"
+        );
+    }
+    let lab = Lab::builder().small().build();
+    let page = |port: u16| Peer::start(&lab.server(), port, Behaviour::Http(Answer::new(200)));
+    let _peers: Vec<Peer> = cases.iter().map(|(_, port, ..)| page(*port)).collect();
+    let world = world(lab, &monitors);
+    world.wait_fine(cases.len());
+    let mut rules = String::from(
+        "add table inet places\n\
+         add chain inet places forward { type filter hook forward priority -10; }\n",
+    );
+    for (_, port, scenario, rule, _) in &cases {
+        if scenario.blocked.is_empty() {
+            continue;
+        }
+        let from: Vec<String> =
+            scenario.blocked.iter().map(|i| format!("10.99.1.{}", number(*i))).collect();
+        rules += &format!(
+            "add rule inet places forward ip saddr {{ {} }} tcp dport {port} {rule}\n",
+            from.join(", ")
+        );
+    }
+    // What was told while everything came up is no concern of the table's.
+    assert_eq!(world.verdicts().len(), 0, "nothing was told of a world that is fine");
+    let begin = Instant::now();
+    world.lab.r1().nft(&rules);
+    let expected: Vec<_> = cases.iter().filter(|case| case.2.expected.is_some()).collect();
+    let all_told = try_until(PATIENCE, || (world.verdicts().len() >= expected.len()).then_some(()));
+    let took = begin.elapsed();
+    // Whoever should not be told of has had as much time as the others, and a round more.
+    let _: Option<()> = try_until(Duration::from_secs(6), || None);
+    let told = world.verdicts();
+    let mut wrong = Vec::new();
+    for (name, _, scenario, _, _) in &cases {
+        let scope = told.get(name);
+        let found = scope.map(|scope| {
+            (scope["kind"].as_str().unwrap().to_owned(), scope["failing"].as_u64().unwrap())
+        });
+        let right = match (&found, scenario.expected) {
+            (None, None) => true,
+            // Places that had not answered when the verdict was due are left out of the first one.
+            (Some((kind, failing)), Some((expected, count))) => {
+                kind == expected && *failing <= count as u64
+            }
+            _ => false,
+        };
+        println!("{name:<50} {found:?}");
+        if !right {
+            wrong.push(format!("{name}: {found:?}, not {:?}; {scope:?}", scenario.expected));
+        }
+    }
+    println!("{} scenarios, {} verdicts within {took:.1?}", cases.len(), told.len());
+    assert!(wrong.is_empty() && all_told.is_some(), "{}", wrong.join("\n"));
+}
+
+mod timing {
+    use super::*;
+
+    #[test]
+    fn from_the_first_failing_check_to_the_webhook_with_sixteen_locations() {
+        let outages: usize =
+            std::env::var("WHYDOWN_OUTAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+        // A monitor of its own for each: one that comes and goes would be flapping.
+        let monitors: String = (0..outages)
+            .map(|i| {
+                let port = PORT + u16::try_from(i).unwrap();
+                format!("  - {{ name: m{i}, target: \"tcp://10.99.2.10:{port}\", interval: 8s }}\n")
+            })
+            .collect();
+        let lab = Lab::builder().small().build();
+        let shop = lab.server();
+        let page = |i: usize| {
+            let port = PORT + u16::try_from(i).unwrap();
+            Peer::start(&shop, port, Behaviour::Http(Answer::new(200)))
+        };
+        let mut peers: Vec<Option<Peer>> = (0..outages).map(|i| Some(page(i))).collect();
+        let world = world(lab, &monitors);
+        world.wait_fine(outages);
+        let (mut verdicts, mut totals, mut full) = (Vec::new(), Vec::new(), 0);
+        for (i, peer) in peers.iter_mut().enumerate() {
+            let gone = crate::outage::now();
+            drop(peer.take());
+            let nth = |event: &str, n: usize| {
+                let all = world.receiver.requests();
+                all.into_iter().filter(|r| r.json()["event"] == event).nth(n)
+            };
+            let opened = until(PATIENCE, format!("notice {i}"), || nth("incident.opened", i));
+            let body = opened.json();
+            let first = crate::outage::time(&body["incident"]["started_at"]);
+            let arrived = crate::outage::arrival(&opened);
+            verdicts.push(crate::outage::millis_between(first, arrived));
+            totals.push(crate::outage::millis_between(gone, arrived));
+            full += usize::from(body["diagnosis"]["scope"]["reporting"] == 16);
+            assert_eq!(body["diagnosis"]["scope"]["kind"], "global", "{body}");
+            *peer = Some(page(i));
+            until(PATIENCE, format!("end {i}"), || nth("incident.resolved", i));
+        }
+        verdicts.sort_unstable();
+        totals.sort_unstable();
+        let at = |all: &[i64], share: usize| all[(all.len() * share / 100).min(all.len() - 1)];
+        println!(
+            "{outages} outages: first failing check to webhook p50 {} ms, p99 {} ms; fault to \
+             webhook with 16 places and 8 s p50 {} ms, p99 {} ms; all 16 in the first verdict of {full}",
+            at(&verdicts, 50),
+            at(&verdicts, 99),
+            at(&totals, 50),
+            at(&totals, 99)
+        );
+        assert!(at(&verdicts, 99) <= 1_000, "{verdicts:?}");
+    }
+}
