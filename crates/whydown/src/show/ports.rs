@@ -145,8 +145,7 @@ fn facts(out: &mut String, diagnosis: &Diagnosis) {
 fn describe(out: &mut String, unit: &Unit) {
     let supervisor = unit.supervisor.as_deref().map_or(String::new(), |by| format!(" ({by})"));
     out.push_str(&heading(&format!("{}{supervisor}", printable(&unit.name))));
-    let sub_state = if unit.sub_state.is_empty() { "" } else { &unit.sub_state };
-    let mut state = format!("{} {sub_state}", unit.state);
+    let mut state = format!("{} {}", unit.state, unit.sub_state).trim_end().to_owned();
     if let Some(at) = unit.stopped_at.filter(|_| !unit.is_running()) {
         state += &format!(", {} at {at:.0}", unit.ending());
     } else if let Some(at) = unit.started_at {

@@ -21,7 +21,7 @@ fn alive(case: &Case<'_>) -> Option<Finding> {
     let view = view(case)?;
     let silent = case.failed_with(&[F::TcpTimedOut, F::TcpHostUnreachable, F::UdpNoReply]);
     let ratios: &'static [(C, f64)] = &[(C::HostDown, RULED_OUT)];
-    silent.then(|| finding(view, MACHINE, "the host agent runs: the machine is on", ratios))
+    silent.then(|| finding(view, MACHINE, "the machine is on: it has looked at itself", ratios))
 }
 
 fn nobody_listens(case: &Case<'_>) -> Option<Finding> {

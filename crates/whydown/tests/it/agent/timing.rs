@@ -71,6 +71,7 @@ fn a_killed_process_is_told_with_its_cause_within_a_quarter_of_a_second() {
         let happened = diagnosis["happenings"].to_string();
         assert!(happened.contains("no longer listens"), "{happened}");
     }
+    one_time_line(&server, &receiver);
     taken.sort_unstable();
     let part = |percent: usize| taken[(taken.len() * percent).div_ceil(100) - 1];
     println!(
@@ -81,6 +82,24 @@ fn a_killed_process_is_told_with_its_cause_within_a_quarter_of_a_second() {
         part(100)
     );
     assert!(part(99) <= 250, "p99 is {} ms\n{}", part(99), server.process.output());
+}
+
+/// What happened inside stands before what was seen outside, since it came first.
+fn one_time_line(server: &Centre, receiver: &Receiver) {
+    let body = receiver.requests().remove(0).json();
+    let id = body["incident"]["id"].as_str().unwrap();
+    let incident = server.get(&format!("/incidents/{id}"));
+    let moments = incident["timeline"].as_array().unwrap();
+    let at = |kind: &str| moments.iter().position(|moment| moment["kind"] == kind).unwrap();
+    let gone = moments
+        .iter()
+        .position(|moment| moment["text"].as_str().unwrap().contains("web1: python3"));
+    assert!(gone.unwrap() < at("confirmed") && at("inside") < at("confirmed"), "{moments:#?}");
+    let times: Vec<&str> = moments.iter().map(|moment| moment["at"].as_str().unwrap()).collect();
+    let mut sorted: Vec<jiff::Timestamp> = times.iter().map(|at| at.parse().unwrap()).collect();
+    let given = sorted.clone();
+    sorted.sort();
+    assert_eq!(given, sorted, "in the order of time");
 }
 
 /// A channel for each monitor: many alerts at once would be gathered into one.
