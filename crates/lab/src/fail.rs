@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 35] = [
+const PACKAGES: [(&str, &str); 36] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -55,6 +55,7 @@ const PACKAGES: [(&str, &str); 35] = [
     ("knotd", "knot"),
     ("kdig", "knot-dnsutils"),
     ("chromium", "chromium"),
+    ("faketime", "faketime"),
     ("chromedriver", "chromium-driver"),
     ("firefox-esr", "firefox-esr"),
     ("tcpdump", "tcpdump"),

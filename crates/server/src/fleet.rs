@@ -147,7 +147,7 @@ impl LocationStatus {
     /// Is somebody there?
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.probes.iter().any(|probe| probe.live)
+        self.local || self.probes.iter().any(|probe| probe.live)
     }
 }
 

@@ -69,7 +69,7 @@ fn row(status: &LocationStatus, now: Timestamp) -> Row {
         name: at.name.clone(),
         about: about.join(" · "),
         local: status.local,
-        live: status.local || status.is_live(),
+        live: status.is_live(),
         monitors: status.monitors,
         probes: status.probes.iter().map(probe).collect(),
     }

@@ -1,5 +1,6 @@
 //! Many places: `whydown probe` as real processes in networks of their own, linked to one server.
 
+mod apart;
 mod cut;
 mod killed;
 mod link;

@@ -265,8 +265,9 @@ mod timing {
         totals.sort_unstable();
         let at = |all: &[i64], share: usize| all[(all.len() * share / 100).min(all.len() - 1)];
         println!(
-            "{outages} outages: first failing check to webhook p50 {} ms, p99 {} ms; fault to \
-             webhook with 16 places and 8 s p50 {} ms, p99 {} ms; all 16 in the first verdict of {full}",
+            "{outages} outages: first failing check to webhook p50 {} ms, p99 {} ms; \
+             fault to webhook with 16 places and 8 s p50 {} ms, p99 {} ms; all 16 in the first \
+             verdict of {full}",
             at(&verdicts, 50),
             at(&verdicts, 99),
             at(&totals, 50),

@@ -1,0 +1,112 @@
+//! What goes wrong with the places themselves: wrong clocks, a dead probe, a server that is cut
+//! off.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use whydown_lab::{Answer, Behaviour, Lab, Peer, Rule, Side, try_until, until};
+
+use super::Probe;
+use crate::outage::{Server, millis_between, now, time};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn open(server: &Server) -> Vec<Value> {
+    server.get("/incidents?state=open")["incidents"].as_array().unwrap().clone()
+}
+
+#[test]
+fn clocks_ten_minutes_off_change_nothing() {
+    let lab = Lab::builder().small().build();
+    let home = lab.add_host("home", Side::Server, 40);
+    let peer = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200)));
+    let config = "local_probe: false\nmonitors:\n  - { name: shop, target: \
+                  \"http://10.99.2.10:80/\", interval: 1s }\n";
+    let server = Server::start_open(&home, config);
+    let mut probes = Vec::new();
+    for (i, clock) in ["+10m", "-10m", "+0"].iter().enumerate() {
+        let host = lab.add_host(&format!("p{i}"), Side::Client, 100 + u8::try_from(i).unwrap());
+        let token = server.add_location(&["--name", &format!("p{i}")]);
+        let wrapper = ["faketime", "-f", clock].map(str::to_owned).to_vec();
+        probes.push(Probe::with_token(&server, &host, token, wrapper));
+    }
+    server.wait_state("shop", "up");
+    // A round of all, with clocks measured.
+    let _: Option<()> = try_until(Duration::from_secs(3), || None);
+    let gone = now();
+    drop(peer);
+    let incident = until(PATIENCE, format!("an incident: {}", probes[0].output()), || {
+        open(&server).into_iter().find(|one| one["diagnosis"]["scope"]["failing"] == 3)
+    });
+    let began = millis_between(gone, time(&incident["started_at"]));
+    println!("with clocks at +10 min, -10 min and right it began {began} ms after it did");
+    assert!((-500..5_000).contains(&began), "{incident}");
+    assert_eq!(incident["diagnosis"]["scope"]["kind"], "global");
+}
+
+#[test]
+fn a_dead_probe_is_replaced_and_a_location_without_one_has_no_data_and_is_never_down() {
+    let lab = Lab::builder().small().build();
+    let home = lab.add_host("home", Side::Server, 40);
+    let _peer = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200)));
+    let config = "local_probe: false\nmonitors:\n  - { name: shop, target: \
+                  \"http://10.99.2.10:80/\", interval: 2s, alert_when: any }\n";
+    let server = Server::start_open(&home, config);
+    let mut probes = Vec::new();
+    for i in 0..2_u8 {
+        let host = lab.add_host(&format!("p{i}"), Side::Client, 100 + i);
+        probes.push(Probe::start(&server, &host, &["--name", "fra1"]));
+    }
+    let fra1 = || server.get("/locations")["locations"][0].clone();
+    server.wait_state("shop", "up");
+    let owner = until(PATIENCE, "two live probes, one of which checks", || {
+        let place = fra1();
+        let all = place["probes"].as_array()?.clone();
+        let live = all.iter().filter(|probe| probe["live"] == true).count();
+        let mine = all.iter().find(|probe| probe["monitors"] == 1)?;
+        (live == 2).then(|| mine["id"].as_str().unwrap().to_owned())
+    });
+    // Which process that is shows when it goes.
+    probes[0].kill();
+    let moved = now();
+    until(PATIENCE, "the other one to check", || {
+        let place = fra1();
+        let all = place["probes"].as_array()?;
+        all.iter().find(|probe| probe["live"] == true && probe["monitors"] == 1).map(|_| ())
+    });
+    println!("taken over from {owner} within {} ms", millis_between(moved, now()));
+    probes[1].kill();
+    until(PATIENCE, "no data", || {
+        let none = fra1()["state"] == "no_data";
+        (none && server.get("/monitors/shop")["state"] == "inconclusive").then_some(())
+    });
+    assert!(open(&server).is_empty(), "a location without a probe is never down");
+}
+
+#[test]
+fn a_server_that_is_cut_off_blames_itself() {
+    let lab = Lab::builder().small().build();
+    let home = lab.add_host("home", Side::Client, 40);
+    let _peer = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200)));
+    let config = "monitors:\n  - { name: shop, target: \"http://10.99.2.10:80/\", interval: 2s, \
+                  timeout: 1s }\n";
+    let server = Server::start_open(&home, config);
+    let mut probes = Vec::new();
+    for i in 0..3_u8 {
+        let host = lab.add_host(&format!("p{i}"), Side::Server, 100 + i);
+        probes.push(Probe::start(&server, &host, &["--name", &format!("p{i}")]));
+    }
+    until(PATIENCE, "all places to have spoken", || {
+        let all = server.get("/locations");
+        let all = all["locations"].as_array()?;
+        (all.iter().filter(|place| place["state"] == "live").count() == 4).then_some(())
+    });
+    server.wait_state("shop", "up");
+    let _: Option<()> = try_until(Duration::from_secs(4), || None);
+    lab.r2().rule(Rule::DropAll(whydown_lab::Hook::Forward));
+    let _: Option<()> = try_until(Duration::from_secs(25), || None);
+    let told = open(&server);
+    assert!(told.is_empty(), "{told:?}");
+    let state = server.get("/monitors/shop")["state"].clone();
+    println!("cut off, shop is {state}");
+}
