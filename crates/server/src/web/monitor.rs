@@ -5,6 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
+use whydown_core::incident::Place;
 use whydown_core::monitor::Monitor;
 
 use super::Web;
@@ -136,7 +137,26 @@ fn settings(status: &MonitorStatus) -> Vec<Setting> {
     add("Slowest allowed", expect.latency.map(setting));
     add("Certificate", expect.certificate_days.map(|days| format!("valid for {days} days more")));
     add("Tells", Some(monitor.notify.join(", ")));
+    let selected: Vec<String> = monitor.locations.iter().map(ToString::to_string).collect();
+    add("Checked from", Some(selected.join(", ")));
+    add("Alerts when", (!monitor.alert_when.is_default()).then(|| monitor.alert_when.to_string()));
+    // With one place the state says it all.
+    if status.standing.places.len() > 1 {
+        add("Fails from", Some(places(status, Place::suspects)));
+        add("Fine from", Some(places(status, |place| place.speaks() && !place.suspects())));
+        add("Silent", Some(places(status, |place| !place.speaks())));
+    }
     all
+}
+
+/// The places that see it so, each that fails with since when.
+fn places(status: &MonitorStatus, is: impl Fn(&Place) -> bool) -> String {
+    let found = status.standing.places.iter().filter(|(_, place)| is(place));
+    let named = found.map(|(name, place)| match place.suspects() {
+        true => format!("{name} since {:.0}", place.streak_since),
+        false => name.clone(),
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn request_headers(monitor: &Monitor) -> Option<String> {
