@@ -159,6 +159,15 @@ impl Alerting {
         self.wakes.first().map(|(at, _)| *at)
     }
 
+    /// Has something happened that [`finish`](Self::finish) has not taken yet?
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.out.is_empty()
+            || !self.moments.is_empty()
+            || !self.rechecks.is_empty()
+            || !self.dirty.is_empty()
+    }
+
     /// The open incidents that a group's message spoke of.
     #[must_use]
     pub fn members(&self, group: &str) -> Vec<String> {

@@ -47,6 +47,9 @@ pub struct NoticeBody {
     /// Several incidents in one message: a storm, or a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+    /// The channel that could not be reached, when this is sent in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 /// Several incidents in one message.
@@ -202,6 +205,35 @@ pub fn body(
         diagnosis: incident.diagnosis.clone(),
         notes: Vec::new(),
         group: None,
+        instead_of: None,
+    }
+}
+
+impl Notice {
+    /// The same over another channel, as this one's can't be reached.
+    #[must_use]
+    pub fn over(&self, channel: &str, error: &str) -> Self {
+        let mut body = self.body.clone();
+        body.notes.push(format!("Sent here as {} could not be reached: {error}", self.channel));
+        body.instead_of = Some(self.channel.clone());
+        Self { key: format!("{}~{channel}", self.key), channel: channel.to_owned(), body }
+    }
+
+    /// Tells over another channel that this one's can't be reached: once an hour.
+    #[must_use]
+    pub fn undelivered(&self, channel: &str, error: &str, now: Timestamp) -> Self {
+        let id = format!("undelivered-{}-{}", self.channel, now.as_second().div_euclid(3_600));
+        let mut body = self.body.clone();
+        body.event = NoticeEvent::Undelivered;
+        body.group = None;
+        body.incident.id.clone_from(&id);
+        body.monitor.name = format!("channel {}", self.channel);
+        body.diagnosis.summary = format!("messages could not be delivered: {error}");
+        body.notes = vec![
+            format!("Not delivered: {}", self.body.subject()),
+            "More of this channel within the hour are not told; the pages list them.".to_owned(),
+        ];
+        Self { key: format!("{id}.1.{channel}"), channel: channel.to_owned(), body }
     }
 }
 

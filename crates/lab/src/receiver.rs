@@ -1,5 +1,6 @@
 //! A webhook receiver: records every request and answers as it is told, also while running.
 
+use std::collections::VecDeque;
 use std::io::{self, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -49,6 +50,8 @@ pub struct Request {
     pub headers: Headers,
     /// The body, as it was sent (but not chunked).
     pub body: Vec<u8>,
+    /// What was done with it.
+    pub reply: Reply,
 }
 
 impl Request {
@@ -61,7 +64,8 @@ impl Request {
 
 #[derive(Debug)]
 struct Desk {
-    reply: Mutex<Reply>,
+    /// In turn, round and round; never empty.
+    replies: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<Request>>,
 }
 
@@ -92,8 +96,10 @@ impl Receiver {
     fn launch(host: &Host, port: u16, identity: Option<&Identity>) -> Self {
         let listener = host.enter(|| Listen::Everywhere(port).listen(128));
         let port = listener.local_addr().or_fail("a listener without an address").port();
-        let desk =
-            Arc::new(Desk { reply: Mutex::new(Reply::status(200)), requests: Mutex::default() });
+        let desk = Arc::new(Desk {
+            replies: Mutex::new(one(Reply::status(200))),
+            requests: Mutex::default(),
+        });
         let stopper = Stopper::new();
         let (stop, shared) = (stopper.stop(), Arc::clone(&desk));
         let tls = identity.map(server_config);
@@ -127,7 +133,14 @@ impl Receiver {
 
     /// Changes what it does with requests that arrive from now on.
     pub fn set_reply(&self, reply: Reply) {
-        *locked(&self.desk.reply) = reply;
+        *locked(&self.desk.replies) = one(reply);
+    }
+
+    /// Answers requests from now on in turn: a list, round and round.
+    #[track_caller]
+    pub fn set_replies(&self, replies: Vec<Reply>) {
+        assert!(!replies.is_empty(), "a receiver needs something to do");
+        *locked(&self.desk.replies) = replies.into();
     }
 
     /// Everything that has arrived so far.
@@ -154,6 +167,10 @@ impl Drop for Receiver {
     }
 }
 
+fn one(reply: Reply) -> VecDeque<Reply> {
+    VecDeque::from([reply])
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().or_fail("a lab thread panicked")
 }
@@ -165,8 +182,12 @@ impl Desk {
         while let Some(message) = read_message(&mut reader)? {
             let goes_on = message.keeps_alive();
             let with_body = message.word(0) != "HEAD";
-            let reply = locked(&self.reply).clone();
-            self.record(message);
+            let reply = {
+                let mut replies = locked(&self.replies);
+                replies.rotate_left(1);
+                replies.back().cloned().or_fail("a receiver without replies")
+            };
+            self.record(message, reply.clone());
             match reply {
                 Reply::Answer(answer) => {
                     if reader.get_ref().stop().within(answer.delay) {
@@ -197,7 +218,7 @@ impl Desk {
         Ok(())
     }
 
-    fn record(&self, message: Message) {
+    fn record(&self, message: Message, reply: Reply) {
         let request = Request {
             at: Instant::now(),
             time: SystemTime::now(),
@@ -205,6 +226,7 @@ impl Desk {
             path: message.word(1).into(),
             headers: message.headers,
             body: message.body,
+            reply,
         };
         locked(&self.requests).push(request);
     }

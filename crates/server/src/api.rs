@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`, for programs with a bearer token. `assets/openapi.json` describes
 //! it; a test holds the two together.
 
+mod alerting;
 mod caller;
 mod channels;
 mod diagnose;
@@ -21,7 +22,7 @@ use crate::web::Web;
 use problem::Problem;
 
 /// Every path and its methods, for the test that compares them with the document.
-pub const ROUTES: [(&str, &[&str]); 14] = [
+pub const ROUTES: [(&str, &[&str]); 21] = [
     ("/monitors", &["get", "post"]),
     ("/monitors/{name}", &["get", "patch", "delete"]),
     ("/monitors/{name}/check", &["post"]),
@@ -29,6 +30,13 @@ pub const ROUTES: [(&str, &[&str]); 14] = [
     ("/incidents", &["get"]),
     ("/incidents/{id}", &["get"]),
     ("/incidents/{id}/acknowledge", &["post"]),
+    ("/incidents/{id}/comments", &["post"]),
+    ("/reliability", &["get"]),
+    ("/silences", &["get", "post"]),
+    ("/silences/{id}", &["delete"]),
+    ("/on-call", &["get"]),
+    ("/undelivered", &["get"]),
+    ("/undelivered/{key}/retry", &["post"]),
     ("/diagnose", &["post"]),
     ("/locations", &["get", "post"]),
     ("/locations/{name}", &["delete"]),
@@ -51,6 +59,13 @@ pub(crate) fn router(web: &Web) -> Router<Web> {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::get))
         .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
+        .route("/incidents/{id}/comments", post(incidents::comment))
+        .route("/reliability", get(alerting::reliability))
+        .route("/silences", get(alerting::silences).post(alerting::silence))
+        .route("/silences/{id}", delete(alerting::end_silence))
+        .route("/on-call", get(alerting::on_call))
+        .route("/undelivered", get(alerting::undelivered))
+        .route("/undelivered/{key}/retry", post(alerting::retry))
         .route("/diagnose", post(diagnose::diagnose))
         .route("/locations", get(locations::list).post(locations::add))
         .route("/locations/{name}", delete(locations::remove))

@@ -1,14 +1,15 @@
 //! What pages and API talk to: reads come from memory and store, changes go through the engine.
 
+mod alerting;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
-use whydown_core::alerting::rules::{Select, Silence};
 use whydown_core::diagnosis::Diagnosis;
 use whydown_core::evidence::Evidence;
 use whydown_core::incident::{Incident, Standing};
@@ -16,7 +17,6 @@ use whydown_core::monitor::{Monitor, TIMEOUT_DEFAULT};
 use whydown_core::observation::Observation;
 use whydown_core::scope::{Location, Selector};
 use whydown_core::target::Target;
-use whydown_core::units::show;
 use whydown_core::wire::{Order, Role};
 
 use crate::board::Board;
@@ -36,11 +36,6 @@ use crate::roster::Roster;
 pub use crate::roster::{ChannelEntry, Entry, Origin};
 use crate::store::{Store, StoreError};
 
-/// Characters of a comment.
-const COMMENT_MAX: usize = 4_000;
-/// The shortest and the longest silence.
-const SILENCE_MIN: Duration = Duration::from_mins(1);
-const SILENCE_MAX: Duration = Duration::from_hours(24 * 30);
 /// How long places may take to answer a question about a target.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -53,10 +48,18 @@ struct Inner {
     store: Store,
     seen: Seen,
     events: mpsc::Sender<Event>,
-    prober: Prober,
-    notifier: Notifier,
-    clock: Clock,
+    hands: Hands,
     links: Wires,
+}
+
+/// What pages and API act with, besides the engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Hands {
+    pub(crate) prober: Prober,
+    pub(crate) notifier: Notifier,
+    /// Wakes the outbox.
+    pub(crate) outbox: Arc<Notify>,
+    pub(crate) clock: Clock,
 }
 
 /// What the engine publishes.
@@ -211,12 +214,10 @@ impl App {
         store: Store,
         seen: Seen,
         events: mpsc::Sender<Event>,
-        prober: Prober,
-        notifier: Notifier,
+        hands: Hands,
         links: Wires,
     ) -> Self {
-        let clock = links.clock.clone();
-        Self(Arc::new(Inner { store, seen, events, prober, notifier, clock, links }))
+        Self(Arc::new(Inner { store, seen, events, hands, links }))
     }
 
     /// What probes are connected to.
@@ -325,6 +326,10 @@ impl App {
     pub async fn create_channel(&self, channel: Channel) -> Result<ChannelEntry, EditError> {
         self.permitted(&channel)?;
         let name = channel.name.clone();
+        let problem = crate::config::check_channel(&channel, &self.roster().channel_names());
+        if let Some(problem) = problem {
+            return Err(EditError::Invalid(vec![problem]));
+        }
         self.edit(Edit::CreateChannel(channel)).await?;
         let roster = self.roster();
         roster.channel(&name).cloned().ok_or_else(|| EditError::not_found("channel", &name))
@@ -367,7 +372,7 @@ impl App {
     /// What delivers: also past the outbox.
     #[must_use]
     pub fn notifier(&self) -> &Notifier {
-        &self.0.notifier
+        &self.0.hands.notifier
     }
 
     /// Removes a channel that no monitor uses.
@@ -386,7 +391,7 @@ impl App {
         let roster = self.roster();
         let entry =
             roster.channel(channel).ok_or_else(|| EditError::not_found("channel", channel))?;
-        let sent = self.0.notifier.send_test(&entry.channel, Timestamp::now()).await;
+        let sent = self.0.hands.notifier.send_test(&entry.channel, Timestamp::now()).await;
         sent.map_err(|error| EditError::NotDelivered(error.to_string()))
     }
 
@@ -399,78 +404,9 @@ impl App {
         self.ask(|reply| Event::Acknowledge { incident, by, reply }).await
     }
 
-    /// Writes a comment into an incident's time line.
-    ///
-    /// # Errors
-    /// `NotFound`, `Invalid`, `Unavailable`.
-    pub async fn comment(
-        &self,
-        incident: &str,
-        by: &str,
-        text: &str,
-    ) -> Result<Incident, EditError> {
-        let text = text.trim();
-        if text.is_empty() || text.chars().count() > COMMENT_MAX {
-            let message = format!("a comment has 1 to {COMMENT_MAX} characters");
-            return Err(EditError::invalid("text", message));
-        }
-        let (incident, by, text) = (incident.to_owned(), by.to_owned(), text.to_owned());
-        self.ask(|reply| Event::Comment { incident, by, text, reply }).await
-    }
-
-    /// Silences in force or to come.
-    #[must_use]
-    pub fn silences(&self) -> Arc<Vec<Silence>> {
-        Arc::clone(&self.roster().silences)
-    }
-
-    /// Tells nobody of some monitors for a while; the silence as it was made.
-    ///
-    /// # Errors
-    /// `Invalid`, `Unavailable`.
-    pub async fn silence(
-        &self,
-        select: Select,
-        lasts: Duration,
-        by: &str,
-        comment: &str,
-    ) -> Result<Silence, EditError> {
-        if !(SILENCE_MIN..=SILENCE_MAX).contains(&lasts) {
-            let (min, max) = (show(SILENCE_MIN), show(SILENCE_MAX));
-            let message = format!("{} is not between {min} and {max}", show(lasts));
-            return Err(EditError::invalid("for", message));
-        }
-        if comment.chars().count() > COMMENT_MAX {
-            let message = format!("a comment has at most {COMMENT_MAX} characters");
-            return Err(EditError::invalid("comment", message));
-        }
-        let from = self.0.clock.now();
-        let random = getrandom::u64().map_err(|error| EditError::Unavailable(error.to_string()))?;
-        let silence = Silence {
-            id: format!("{random:016x}"),
-            by: by.to_owned(),
-            comment: comment.trim().to_owned(),
-            select,
-            from,
-            until: from.checked_add(lasts).unwrap_or(Timestamp::MAX),
-        };
-        let made = Box::new(silence.clone());
-        self.ask(|reply| Event::Silence { silence: made, reply }).await?;
-        Ok(silence)
-    }
-
-    /// Ends a silence before its time.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`.
-    pub async fn end_silence(&self, id: &str) -> Result<(), EditError> {
-        let id = id.to_owned();
-        self.ask(|reply| Event::EndSilence { id, reply }).await
-    }
-
     /// Checks a target now, looks around when it fails, and judges.
     pub async fn diagnose(&self, target: &Target) -> Diagnosis {
-        self.0.prober.diagnose(target).await
+        self.0.hands.prober.diagnose(target).await
     }
 
     /// Puts a target before the live probes of some locations; all of them without a selector.
@@ -489,7 +425,7 @@ impl App {
         let local = here.then(|| {
             asked.push(LOCAL.to_owned());
             let (app, target) = (self.clone(), target.clone());
-            async move { app.0.prober.look(&target).await }.boxed()
+            async move { app.0.hands.prober.look(&target).await }.boxed()
         });
         let asked = meant.into_iter().filter(|one| asked.contains(&one.name)).collect();
         Answers { asked, inbox, local, heard: 0, deadline: Instant::now() + ANSWERS_WITHIN }

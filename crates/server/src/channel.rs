@@ -2,6 +2,7 @@
 //! [`notify`](crate::notify)'s business.
 
 mod setting;
+mod terms;
 mod value;
 
 use serde::{Serialize, Serializer};
@@ -16,6 +17,7 @@ pub use crate::notify::{
 };
 pub use setting::{Field, ITEMS_MAX, Number, Shape, TEXT_MAX_BYTES};
 pub(crate) use setting::{Setting, Settings, choice, joined, settings};
+pub use terms::{FALLBACK_AFTER_DEFAULT, NoRate, Rate, Terms};
 pub use value::{Address, Escape, Mailbox, Phone, SecretMap, Smtp, Template};
 
 /// A named way to reach somebody. As JSON it shows no secret.
@@ -25,6 +27,8 @@ pub struct Channel {
     pub name: String,
     /// Which kind, with its settings.
     pub kind: ChannelKind,
+    /// How fast, and what else when it can't be reached.
+    pub terms: Terms,
 }
 
 /// How the kinds that share a word are told apart.
@@ -253,6 +257,7 @@ impl Channel {
         let mut map = Map::new();
         map.insert("name".to_owned(), self.name.as_str().into());
         map.insert(kind.word.to_owned(), Json::Object(settings));
+        self.terms.write(&mut map);
         Json::Object(map)
     }
 

@@ -22,7 +22,7 @@ use serde::Serialize;
 use whydown_core::alerting::rules::{Grouping, Rules};
 use whydown_core::monitor::Monitor;
 
-use crate::channel::Channel;
+use crate::channel::{Address, Channel, Setting};
 pub use crate::store::Kept as Retention;
 pub(crate) use dependencies::check_one as check_dependencies;
 pub(crate) use node::{Node, Value};
@@ -36,6 +36,9 @@ pub const CHANNELS_MAX: usize = 200;
 const FILE_MAX_BYTES: u64 = 64 << 20;
 /// The shortest and the longest time that things are kept.
 const RETENTION: (Duration, Duration) = (Duration::from_hours(1), Duration::from_hours(24 * 3_650));
+
+/// Between two heartbeats.
+const BEAT: (Duration, Duration) = (Duration::from_secs(10), Duration::from_hours(24));
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +63,19 @@ pub struct Config {
     pub rules: Rules,
     /// May channels start programs?
     pub allow_commands: bool,
+    /// Channels that hear when another one can't be reached.
+    pub undelivered: Vec<String>,
+    /// Tells an outside service that this server lives.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// A dead man's switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// What is posted to.
+    pub url: Address,
+    /// How often.
+    pub every: Duration,
 }
 
 impl Default for Config {
@@ -78,6 +94,8 @@ impl Default for Config {
             channels: Vec::new(),
             rules: Rules { grouping: Some(Grouping::default()), ..Rules::default() },
             allow_commands: false,
+            undelivered: Vec::new(),
+            heartbeat: None,
         }
     }
 }
@@ -216,6 +234,9 @@ fn file(node: &Node, problems: &mut Problems) -> Config {
     // A channel with a mistake in it exists all the same: one mistake is one message.
     let names = fields.get("channels").map(written_names).unwrap_or_default();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if let Some(node) = fields.get("channels") {
+        fallbacks(node, &names, problems);
+    }
     if let Some(node) = fields.get("monitors") {
         // Where there are policies, they say who is told.
         let told: &[&str] = if fields.get("policies").is_some() { &[] } else { &names };
@@ -228,8 +249,44 @@ fn file(node: &Node, problems: &mut Problems) -> Config {
         dependencies::check(node, &config.monitors, &known, problems);
     }
     rules(&mut fields, &names, &mut config.rules, problems);
+    let undelivered = "undelivered";
+    config.undelivered =
+        policies::check_names(&mut fields, undelivered, "channel", &names, problems);
+    if let Some(node) = fields.get("heartbeat") {
+        config.heartbeat = heartbeat(node, problems);
+    }
     fields.close(&[], problems);
     config
+}
+
+/// Checks the fallbacks of a file's channels.
+fn fallbacks(node: &Node, names: &[&str], problems: &mut Problems) {
+    let Value::List(items) = &node.value else { return };
+    for (i, item) in items.iter().enumerate() {
+        let Value::Map(entries) = &item.value else { continue };
+        let found = entries.iter().find(|(key, _)| key.text == "fallback");
+        let (Some((_, node)), Some((name, _))) = (found, written_name(item)) else { continue };
+        let Value::Text(fallback) = &node.value else { continue };
+        if let Some(problem) = channels::no_fallback(&name, fallback, names) {
+            let key = format!("channels[{i}].fallback");
+            problems.0.push(Problem { key, place: node.place, ..problem });
+        }
+    }
+}
+
+fn heartbeat(node: &Node, problems: &mut Problems) -> Option<Heartbeat> {
+    let mut fields = Fields::open(node, "heartbeat", problems)?;
+    let url = fields.need("url", "\"https://hc.example.com/x\"", problems);
+    let url = url.and_then(|node| <Address as Setting>::read(node, "heartbeat.url", problems));
+    let every = fields.duration("every", "every_ms", BEAT, problems);
+    fields.close(&[], problems);
+    Some(Heartbeat { url: url?, every: every.unwrap_or(Duration::from_mins(1)) })
+}
+
+/// Checks the fallback of a channel that was made by other means.
+#[must_use]
+pub fn check_channel(channel: &Channel, channels: &[&str]) -> Option<Problem> {
+    channels::no_fallback(&channel.name, channel.terms.fallback.as_deref()?, channels)
 }
 
 /// Everything that says who is told when.

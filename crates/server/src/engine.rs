@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::fleet::agents::{Agents, Word};
 use crate::fleet::{Delivery, Fleet};
 use crate::health::HealthBoard;
+use crate::heartbeat::Heard;
 use crate::roster::{Roster, Stored};
 use crate::store::{Store, StoreError};
 use crate::tasks::Stop;
@@ -117,6 +118,7 @@ pub(crate) struct Shared {
     pub(crate) outbox: Arc<Notify>,
     pub(crate) fleet: Fleet,
     pub(crate) agents: Agents,
+    pub(crate) heard: Heard,
 }
 
 impl Shared {
@@ -209,7 +211,7 @@ impl Engine {
                     if count == 0 {
                         break;
                     }
-                    self.reports(batch.drain(..));
+                    self.all_reports(&mut batch).await;
                 }
                 count = inbox.early.recv_many(&mut early, BATCH_MAX) => {
                     if count == 0 {
@@ -230,8 +232,19 @@ impl Engine {
                 self.write().await;
             }
         }
-        self.drain(&mut inbox.reports);
+        self.drain(&mut inbox.reports).await;
         self.write().await;
+    }
+
+    /// Judges a batch; what somebody waits for is written on the way.
+    async fn all_reports(&mut self, batch: &mut Vec<Report>) {
+        let mut reports = batch.drain(..).peekable();
+        while reports.peek().is_some() {
+            self.reports(&mut reports);
+            if reports.peek().is_some() && self.draft.is_urgent() && self.retry_at.is_none() {
+                self.write().await;
+            }
+        }
     }
 
     /// When there is something to write: at once when somebody waits for it, after [`LINGER`]
@@ -268,17 +281,20 @@ impl Engine {
             Event::Silent { location, gone } => self.silent(&location, gone),
             Event::Inside(word) => self.inside(*word),
             Event::Settled(reply) => {
-                self.drain(reports);
+                self.drain(reports).await;
                 self.write().await;
                 let _ = reply.send(());
             }
         }
     }
 
-    fn drain(&mut self, reports: &mut mpsc::Receiver<Report>) {
+    /// Takes in what is queued.
+    async fn drain(&mut self, reports: &mut mpsc::Receiver<Report>) {
+        let mut batch = Vec::new();
         while let Ok(report) = reports.try_recv() {
-            self.reports(std::iter::once(report));
+            batch.push(report);
         }
+        self.all_reports(&mut batch).await;
     }
 
     /// One step of the state machine, with everything that follows from it. `false`: nothing

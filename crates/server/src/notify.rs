@@ -356,6 +356,17 @@ impl Notifier {
         tokio::time::timeout(self.0.timeout, sending).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
+    /// Tells an outside service that this server lives.
+    ///
+    /// # Errors
+    /// As [`deliver`](Self::deliver).
+    pub(crate) async fn beat(&self, url: &url::Url) -> Result<(), DeliveryError> {
+        let call = https::Call::post(url.clone());
+        let hidden = Hidden::new(&[url.as_str().to_owned()]);
+        let sent = tokio::time::timeout(self.0.timeout, self.0.client.send(&call, &hidden)).await;
+        sent.map_err(|_| DeliveryError::passing("no answer"))??.judge()
+    }
+
     /// Delivers a message that says that it is a test.
     ///
     /// # Errors
@@ -426,6 +437,7 @@ fn test_notice(channel: &str, now: Timestamp) -> Notice {
             diagnosis,
             notes: Vec::new(),
             group: None,
+            instead_of: None,
         },
     }
 }

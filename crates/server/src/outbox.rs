@@ -5,9 +5,11 @@
 //! a few per channel by lease, and writes down what became of them, both for all channels
 //! together. Attempts run beside it, at most [`PER_CHANNEL`] per channel.
 
+mod journal;
+mod lane;
 mod schedule;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +18,17 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use whydown_core::notice::{Notice, NoticeEvent};
 
 use crate::app::Live;
+use crate::channel::Terms;
 use crate::clock::Clock;
 use crate::notify::{DeliveryError, Notifier};
 use crate::roster::Roster;
 use crate::store::{Claimed, Outcome, Store, StoreError};
 use crate::tasks::Stop;
+use journal::Journal;
+use lane::Lane;
 pub use schedule::Schedule;
 
 /// Attempts at the same time over one channel. With at most
@@ -37,6 +43,8 @@ const LOOK_GAP: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_secs(30);
 /// What attempts under way may still take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// The longest that a receiver may ask to be left alone.
+const PAUSE_MAX: Duration = Duration::from_hours(1);
 /// How soon a failed look is repeated.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -65,23 +73,17 @@ struct Desk {
     /// Claimed and not settled: a lease that ends meanwhile is still ours.
     held: BTreeSet<i64>,
     outcomes: Vec<(i64, Outcome)>,
+    /// What other channels are told because of them.
+    more: Vec<Notice>,
     incidents: BTreeSet<String>,
-}
-
-/// One channel.
-#[derive(Default)]
-struct Lane {
-    busy: usize,
-    waiting: VecDeque<Claimed>,
+    /// `None` when it can't be opened: then a crash repeats a little more.
+    journal: Option<Arc<Journal>>,
 }
 
 impl Outbox {
     /// Runs until `stop`; attempts that are under way then may finish and are written down.
     pub(crate) async fn run(self, mut stop: Stop) {
-        let mut desk = Desk::default();
-        if let Err(error) = self.store.release_leases().await {
-            tracing::error!("the outbox could not be opened: {error}");
-        }
+        let mut desk = self.open().await;
         let mut look_at = Instant::now();
         loop {
             let woken = self.wake.notified();
@@ -90,6 +92,7 @@ impl Outbox {
                 look_at = now + self.look(&mut desk).await.max(LOOK_GAP);
             }
             let soon = look_at.min(now + LOOK_GAP);
+            let wake_at = look_at.min(self.opens(&mut desk, look_at));
             tokio::select! {
                 () = stop.wait() => break,
                 () = woken => look_at = soon,
@@ -97,7 +100,9 @@ impl Outbox {
                     self.finish(&mut desk, done);
                     look_at = soon;
                 }
-                () = tokio::time::sleep_until(look_at) => {}
+                () = tokio::time::sleep_until(wake_at) => {
+                    self.start_all(&mut desk);
+                }
             }
         }
         let all = async {
@@ -110,6 +115,26 @@ impl Outbox {
         if let Err(error) = self.settle(&mut desk).await {
             tracing::warn!("deliveries could not be written down and will be repeated: {error}");
         }
+    }
+
+    /// What a predecessor has left: leases, and deliveries that it did not write down.
+    async fn open(&self) -> Desk {
+        let mut desk = Desk::default();
+        match Journal::open(self.store.dir()) {
+            Ok((journal, left)) => {
+                desk.outcomes.extend(left.into_iter().map(|seq| (seq, Outcome::Delivered)));
+                desk.journal = Some(Arc::new(journal));
+            }
+            Err(error) => tracing::warn!("the outbox has no journal: {error}"),
+        }
+        let opened = async {
+            self.settle(&mut desk).await?;
+            self.store.release_leases().await
+        };
+        if let Err(error) = opened.await {
+            tracing::error!("the outbox could not be opened: {error}");
+        }
+        desk
     }
 
     /// Writes down what is done, claims what is due; how long nothing else is due.
@@ -131,7 +156,12 @@ impl Outbox {
         if desk.outcomes.is_empty() {
             return Ok(());
         }
-        self.store.settle(&desk.outcomes, self.clock.now()).await?;
+        self.store.settle(&desk.outcomes, &desk.more, self.clock.now()).await?;
+        desk.more.clear();
+        let delivered = desk.outcomes.iter().filter(|(_, done)| *done == Outcome::Delivered);
+        if let Some(journal) = &desk.journal {
+            journal.settled(delivered.count());
+        }
         for (seq, _) in desk.outcomes.drain(..) {
             desk.held.remove(&seq);
         }
@@ -165,21 +195,38 @@ impl Outbox {
         Ok(wait)
     }
 
-    /// Starts as many attempts of a channel as it may have at once.
+    /// Starts as many attempts of a channel as it may have now.
     fn start_waiting(&self, desk: &mut Desk, channel: &str) {
+        let rate = self.terms(channel).rate;
+        let now = Instant::now();
         let Some(lane) = desk.lanes.get_mut(channel) else { return };
-        let mut started = Vec::new();
-        while lane.busy < PER_CHANNEL {
-            let Some(claimed) = lane.waiting.pop_front() else { break };
-            lane.busy += 1;
-            started.push(claimed);
-        }
-        if lane.busy == 0 {
+        let started: Vec<Claimed> = std::iter::from_fn(|| lane.next(rate, now)).collect();
+        if lane.is_idle() {
             desk.lanes.remove(channel);
         }
         for claimed in started {
             self.start(desk, claimed);
         }
+    }
+
+    fn start_all(&self, desk: &mut Desk) {
+        let channels: Vec<String> = desk.lanes.keys().cloned().collect();
+        for channel in channels {
+            self.start_waiting(desk, &channel);
+        }
+    }
+
+    /// When the next channel may go on that has to wait for time to pass.
+    fn opens(&self, desk: &mut Desk, latest: Instant) -> Instant {
+        let now = Instant::now();
+        let waiting = desk.lanes.iter_mut().filter(|(_, lane)| !lane.waiting.is_empty());
+        let opens = waiting.filter_map(|(channel, lane)| lane.opens(self.terms(channel).rate, now));
+        opens.min().unwrap_or(latest)
+    }
+
+    fn terms(&self, channel: &str) -> Terms {
+        let roster = self.roster.borrow();
+        roster.channel(channel).map(|entry| entry.channel.terms.clone()).unwrap_or_default()
     }
 
     fn start(&self, desk: &mut Desk, claimed: Claimed) {
@@ -188,6 +235,7 @@ impl Outbox {
             roster.channel(&claimed.notice.channel).map(|entry| entry.channel.clone())
         };
         let notifier = self.notifier.clone();
+        let journal = desk.journal.clone();
         let now = self.clock.now();
         desk.running.spawn(async move {
             let attempt = async {
@@ -199,7 +247,11 @@ impl Outbox {
             // A defect in one kind of channel must not block its place for ever.
             let result = std::panic::AssertUnwindSafe(attempt).catch_unwind().await;
             let panicked = |_| Err(DeliveryError::passing("sending failed by a defect in whydown"));
-            Done { result: result.unwrap_or_else(panicked), claimed }
+            let result = result.unwrap_or_else(panicked);
+            if let (Ok(()), Some(journal)) = (&result, &journal) {
+                journal.delivered(claimed.seq);
+            }
+            Done { result, claimed }
         });
     }
 
@@ -208,11 +260,42 @@ impl Outbox {
         let Ok(Done { claimed, result }) = done else { return };
         if let Some(lane) = desk.lanes.get_mut(&claimed.notice.channel) {
             lane.busy = lane.busy.saturating_sub(1);
+            let asked = result.as_ref().err().and_then(|error| error.after);
+            if let Some(after) = asked {
+                lane.pause(Instant::now() + after.min(PAUSE_MAX));
+            }
         }
         self.start_waiting(desk, &claimed.notice.channel);
         let outcome = self.judge(&claimed, result);
+        desk.more.extend(self.elsewhere(&claimed, &outcome));
         desk.incidents.insert(claimed.notice.body.incident.id.clone());
         desk.outcomes.push((claimed.seq, outcome));
+    }
+
+    /// Who else is told when a channel can't be reached.
+    fn elsewhere(&self, claimed: &Claimed, outcome: &Outcome) -> Vec<Notice> {
+        let (error, dead) = match outcome {
+            Outcome::Delivered => return Vec::new(),
+            Outcome::Retry { error, .. } => (error, false),
+            Outcome::Dead { error } => (error, true),
+        };
+        let notice = &claimed.notice;
+        let terms = self.terms(&notice.channel);
+        let attempts = claimed.attempts.saturating_add(1);
+        let own = notice.body.instead_of.is_none() && notice.body.event != NoticeEvent::Undelivered;
+        let fallback = terms.fallback.filter(|_| own);
+        if let Some(fallback) = fallback {
+            let early = dead && attempts < terms.fallback_after;
+            let now = attempts == terms.fallback_after || early;
+            return now.then(|| notice.over(&fallback, error)).into_iter().collect();
+        }
+        if !dead || notice.body.event == NoticeEvent::Undelivered {
+            return Vec::new();
+        }
+        let roster = self.roster.borrow();
+        let others = roster.config.undelivered.iter().filter(|other| **other != notice.channel);
+        let now = self.clock.now();
+        others.map(|other| notice.undelivered(other, error, now)).collect()
     }
 
     fn judge(&self, claimed: &Claimed, result: Result<(), DeliveryError>) -> Outcome {

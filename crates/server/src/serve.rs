@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use whydown_core::wire::Report;
 
-use crate::app::App;
+use crate::app::{App, Hands, Seen};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::door;
@@ -19,6 +19,7 @@ use crate::fleet::agents::Agents;
 use crate::fleet::link::{DELIVERIES_MAX, EARLY_MAX, Wires as Links};
 use crate::fleet::{Certificate, CertificateError, Fleet, FleetError, certificate};
 use crate::health::HealthBoard;
+use crate::heartbeat::Heart;
 use crate::notify::reply::Replies;
 use crate::notify::{ATTEMPT_TIMEOUT, House, Notifier};
 use crate::outbox::{Outbox, Schedule};
@@ -177,28 +178,17 @@ impl Running {
             board: Arc::default(),
             health: Arc::default(),
             roster: watch::Sender::default(),
-            live: live.clone(),
+            live,
             outbox: Arc::default(),
             fleet: fleet.clone(),
             agents: agents.clone(),
+            heard: Arc::default(),
         };
         let seen = shared.seen();
         let health = Arc::clone(&shared.health);
         let wake = Arc::clone(&shared.outbox);
+        let heard = Arc::clone(&shared.heard);
         let engine = Engine::load(shared, config).await?;
-        let key = store.reply_key(&crate::access::fresh_key().map_err(random)?).await?;
-        let house =
-            House { store: store.clone(), roster: seen.roster.clone(), replies: Replies::new(key) };
-        let notifier = Notifier::of_house(around.attempt_timeout, around.authorities, house);
-        let outbox = Outbox {
-            store: store.clone(),
-            clock: around.clock.clone(),
-            roster: seen.roster.clone(),
-            notifier: notifier.clone(),
-            schedule: around.schedule,
-            live,
-            wake,
-        };
         let mut tasks = Tasks::new();
         let inbox = Inbox {
             events: event_inbox,
@@ -207,7 +197,7 @@ impl Running {
             early: early_inbox,
         };
         tasks.start("the engine", engine.run(inbox, tasks.stop_signal()));
-        tasks.start("the outbox", outbox.run(tasks.stop_signal()));
+        let notifier = start_outbox(&mut tasks, &store, &seen, &wake, &around).await?;
         let (clock, roster) = (around.clock.clone(), seen.roster.clone());
         let keeper = upkeep::run(store.clone(), clock, roster, tasks.stop_signal());
         tasks.start("housekeeping", keeper);
@@ -219,12 +209,24 @@ impl Running {
             }
         };
         let (roster, stop) = (seen.roster.clone(), tasks.stop_signal());
-        tasks.start("the fleet", fleet.clone().run(store.clone(), roster, events.clone(), stop));
+        let running = fleet.clone().run(store.clone(), roster.clone(), events.clone(), stop);
+        tasks.start("the fleet", running);
         let rates = Arc::default();
         let clock = around.clock;
-        let links =
-            Links { fleet, agents, events: events.clone(), deliveries, early, clock, rates };
-        let app = App::new(store, seen, events.clone(), prober, notifier, links);
+        let hands =
+            Hands { prober, notifier: notifier.clone(), outbox: wake, clock: clock.clone() };
+        let links = Links {
+            fleet,
+            agents,
+            events: events.clone(),
+            deliveries,
+            early,
+            clock: clock.clone(),
+            rates,
+        };
+        let app = App::new(store, seen, events.clone(), hands, links);
+        let heart = Heart { app: app.clone(), roster, notifier, clock, heard };
+        tasks.start("the heartbeat", heart.run(tasks.stop_signal()));
         Ok(Self { app, reports, events, health, tasks, _lock: lock })
     }
 
@@ -269,6 +271,32 @@ impl Running {
         }
         self.app.store().close().await;
     }
+}
+
+/// Starts what delivers.
+async fn start_outbox(
+    tasks: &mut Tasks,
+    store: &Store,
+    seen: &Seen,
+    wake: &Arc<Notify>,
+    around: &Surroundings,
+) -> Result<Notifier, ServeError> {
+    let key = store.reply_key(&crate::access::fresh_key().map_err(random)?).await?;
+    let (roster, replies) = (seen.roster.clone(), Replies::new(key));
+    let house = House { store: store.clone(), roster: roster.clone(), replies };
+    let authorities = around.authorities.clone();
+    let notifier = Notifier::of_house(around.attempt_timeout, authorities, house);
+    let outbox = Outbox {
+        store: store.clone(),
+        clock: around.clock.clone(),
+        roster,
+        notifier: notifier.clone(),
+        schedule: around.schedule.clone(),
+        live: seen.live.clone(),
+        wake: Arc::clone(wake),
+    };
+    tasks.start("the outbox", outbox.run(tasks.stop_signal()));
+    Ok(notifier)
 }
 
 fn random(source: std::io::Error) -> StoreError {

@@ -14,7 +14,9 @@ mod names;
 mod notices;
 mod observations;
 mod open;
+mod reliability;
 mod threads;
+mod undelivered;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub use incidents::IncidentFilter;
 pub use lock::Lock;
 pub use notices::{Claimed, Delivery, DeliveryState, Due, Outcome};
 pub use observations::Seen;
+pub use reliability::Reliability;
+pub use undelivered::Undelivered;
 pub use upkeep::Kept;
 
 use names::Names;

@@ -4,6 +4,7 @@
 //! Nothing is visible without signing in, except sign-in, set-up, assets and `/healthz`.
 
 mod account;
+mod alerting;
 mod answer;
 mod assets;
 mod channels;
@@ -34,6 +35,7 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::access::Limiter;
 use crate::app::App;
+pub(crate) use incidents::as_markdown as incident_as_markdown;
 pub(crate) use monitor::path as monitor_path;
 
 /// Largest body of a request to pages or API, in bytes.
@@ -100,6 +102,11 @@ fn inside() -> Router<Web> {
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::incident))
         .route("/incidents/{id}/acknowledge", post(incidents::acknowledge))
+        .route("/incidents/{id}/comments", post(incidents::comment))
+        .route("/alerting", get(alerting::alerting))
+        .route("/alerting/silences", post(alerting::silence))
+        .route("/alerting/silences/{id}/end", post(alerting::end_silence))
+        .route("/alerting/retry", post(alerting::retry))
         .route("/channels", get(channels::list).post(channels::create))
         .route("/new-channel/{kind}", get(channels::new))
         .route("/channels/{name}/edit", get(channels::edit).post(channels::update))

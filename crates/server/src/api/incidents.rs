@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use whydown_core::incident::Incident;
 
 use super::caller::Caller;
-use super::input::{Asked, page};
+use super::input::{Asked, Object, page};
 use super::problem::Problem;
 use crate::access::Scope;
 use crate::store::{Delivery, DeliveryState, IncidentFilter};
@@ -36,6 +37,7 @@ fn delivery(delivery: &Delivery) -> Value {
         DeliveryState::Waiting => "waiting",
         DeliveryState::Delivered => "delivered",
         DeliveryState::Dead => "dead",
+        DeliveryState::Folded => "folded",
     };
     json!({
         "key": delivery.key,
@@ -77,13 +79,17 @@ pub(super) async fn list(State(web): State<Web>, asked: Asked) -> Result<Respons
     Ok(Json(json!({ "incidents": found, "next": next })).into_response())
 }
 
-/// `GET /incidents/{id}`
+/// `GET /incidents/{id}`; with `.md` behind the id, as Markdown.
 pub(super) async fn get(
     State(web): State<Web>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let incident = web.app.store().incident(&id).await?;
+    let (id, markdown) = id.strip_suffix(".md").map_or((id.as_str(), false), |id| (id, true));
+    let incident = web.app.store().incident(id).await?;
     let incident = incident.ok_or_else(|| Problem::not_found("incident"))?;
+    if markdown {
+        return Ok(crate::web::incident_as_markdown(&web, &incident).await?);
+    }
     Ok(Json(whole(&web, &incident).await?).into_response())
 }
 
@@ -96,4 +102,20 @@ pub(super) async fn acknowledge(
     caller.may(Scope::Write)?;
     let incident = web.app.acknowledge(&id, &caller.0.name).await?;
     Ok(Json(whole(&web, &incident).await?).into_response())
+}
+
+/// `POST /incidents/{id}/comments`
+pub(super) async fn comment(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<String>,
+    object: Object,
+) -> Result<Response, Problem> {
+    caller.may(Scope::Write)?;
+    let fields = object.only(&["text"])?;
+    let Some(Value::String(text)) = fields.get("text") else {
+        return Err(Problem::field("text", "is missing or not a text"));
+    };
+    let incident = web.app.comment(&id, &caller.0.name, text).await?;
+    Ok((StatusCode::CREATED, Json(whole(&web, &incident).await?)).into_response())
 }

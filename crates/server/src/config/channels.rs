@@ -1,10 +1,11 @@
 //! Channels: from what a person wrote to a [`Channel`] that can be delivered to. What each kind
 //! needs stands with the kind, in [`notify`](crate::notify).
 
+use super::Problem;
 use super::monitors::name;
 use super::node::Node;
-use super::read::{Fields, Problems};
-use crate::channel::{Channel, ChannelKind, KINDS, kind_of};
+use super::read::{Fields, Problems, parsed};
+use crate::channel::{Channel, ChannelKind, FALLBACK_AFTER_DEFAULT, KINDS, Terms, kind_of};
 
 /// Reads one channel.
 pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<Channel> {
@@ -30,9 +31,35 @@ pub(super) fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<C
         problems.add(fields.path(), node.place, message);
         problems.hint("write for example webhook: { url: \"https://hooks.example.com/x\" }");
     }
+    let terms = terms(&mut fields, problems);
     fields.close(&[], problems);
-    let channel = Channel { name: name?, kind: kind? };
+    let channel = Channel { name: name?, kind: kind?, terms };
     (problems.0.len() == before).then_some(channel)
+}
+
+/// What every kind of channel can have.
+fn terms(fields: &mut Fields<'_>, problems: &mut Problems) -> Terms {
+    let path = fields.at("rate");
+    let rate = fields.get("rate").and_then(|node| parsed(node, &path, problems));
+    let fallback = fields.text("fallback", problems);
+    let after = fields.number("fallback_after", (1, 100), problems);
+    let fallback_after = after.and_then(|after| u32::try_from(after).ok());
+    Terms { rate, fallback, fallback_after: fallback_after.unwrap_or(FALLBACK_AFTER_DEFAULT) }
+}
+
+/// Checks that a fallback exists and is another channel; `None`: it does.
+pub(super) fn no_fallback(name: &str, fallback: &str, channels: &[&str]) -> Option<Problem> {
+    let problem = |message: String, hint: Option<String>| {
+        Some(Problem { key: "fallback".to_owned(), message, hint, place: None })
+    };
+    if name == fallback {
+        return problem("a channel can't take its own place".to_owned(), None);
+    }
+    if channels.contains(&fallback) {
+        return None;
+    }
+    let message = format!("there is no channel {fallback:?}");
+    problem(message, Some(super::monitors::no_such(fallback, "channel", channels)))
 }
 
 /// The keys of all kinds, each once.

@@ -40,6 +40,20 @@ pub(super) struct File {
     maintenance: Option<Vec<Maintenance>>,
     /// When several messages over one channel become one.
     grouping: Option<Grouping>,
+    /// Channels that hear when another one can't be reached.
+    undelivered: Option<TextOrList>,
+    /// Tells an outside service that this server lives.
+    heartbeat: Option<Heartbeat>,
+}
+
+/// A dead man's switch: posted only while engine, store and probe do their work.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Heartbeat {
+    /// http:// or https://; the outside service gives it out.
+    url: String,
+    /// 10s to 24h. Default: 1m.
+    every: Option<Span>,
 }
 
 /// Who is told of what, and in which steps.
@@ -367,6 +381,22 @@ impl JsonSchema for Channel {
         for word in super::channels::words() {
             properties.insert(word.to_owned(), settings(word));
         }
+        let terms = json!({
+            "rate": {
+                "type": "string",
+                "description": "At most so many messages within a span: 30/1m.",
+            },
+            "fallback": {
+                "type": "string",
+                "description": "The channel that is used when this one can't be reached.",
+            },
+            "fallback_after": {
+                "type": "integer", "minimum": 1, "maximum": 100,
+                "description": "After so many failed attempts, or when it is given up. Default: 3.",
+            },
+        });
+        properties
+            .extend(terms.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
         let schema = json!({
             "type": "object",
             "description": "A named way to reach somebody: its name and one kind.",

@@ -1,13 +1,14 @@
 //! From effects to notices: the engine's side of [`whydown_core::alerting`]. Each round looks at
 //! what happened, and puts notices, time lines and what is remembered into one draft.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 use whydown_core::alerting::rules::Silence;
 use whydown_core::alerting::{Alerting, Noted, View};
-use whydown_core::incident::{Effect, Incident, Input};
+use whydown_core::incident::{Effect, Incident, Input, Standing};
 use whydown_core::monitor::Monitor;
 
 use super::Engine;
@@ -91,9 +92,10 @@ impl Engine {
         Some(Instant::now() + Duration::try_from(wait).unwrap_or_default().min(LOOK_MAX))
     }
 
-    /// Does it have now?
+    /// Does it have now, or has something happened that nobody has told yet?
     pub(super) fn alert_due(&self) -> bool {
-        self.alerting.next_wake().is_some_and(|at| at <= self.shared.clock.now())
+        self.alerting.has_news()
+            || self.alerting.next_wake().is_some_and(|at| at <= self.shared.clock.now())
     }
 
     /// Rules, silences or monitors have changed.
@@ -109,15 +111,7 @@ impl Engine {
         if members.is_empty() {
             members.push(id.to_owned());
         }
-        let input = Input::Acknowledge { by: by.to_owned() };
-        let mut result = Err(EditError::NotOpen(id.to_owned()));
-        for member in members {
-            let taken = self.put_in(&member, &input).await;
-            if taken.is_ok() || result.is_err() {
-                result = taken;
-            }
-        }
-        result
+        self.put_in(&members, &Input::Acknowledge { by: by.to_owned() }).await
     }
 
     /// Writes a comment into an incident's time line, also when it has ended.
@@ -128,7 +122,7 @@ impl Engine {
         text: &str,
     ) -> Result<Incident, EditError> {
         let input = Input::Comment { by: by.to_owned(), text: text.to_owned() };
-        match self.put_in(id, &input).await {
+        match self.put_in(&[id.to_owned()], &input).await {
             Err(EditError::NotOpen(_)) => {}
             done => return done,
         }
@@ -141,35 +135,42 @@ impl Engine {
         Ok(ended)
     }
 
-    /// Gives somebody's input to the machine of an open incident, and writes what follows.
-    async fn put_in(&mut self, id: &str, input: &Input) -> Result<Incident, EditError> {
-        let open = |standing: &whydown_core::incident::Standing| {
-            standing.incident.as_ref().is_some_and(|incident| incident.id == id)
+    /// Gives somebody's input to the machines of open incidents, and writes what follows: all of
+    /// it or nothing. The first incident that took it.
+    async fn put_in(&mut self, ids: &[String], input: &Input) -> Result<Incident, EditError> {
+        let wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let open = |(name, standing): (&String, &Standing)| {
+            let incident = standing.incident.as_ref()?;
+            wanted.contains(incident.id.as_str()).then(|| (name.clone(), standing.clone()))
         };
-        let name = self.standings.iter().find(|(_, standing)| open(standing));
-        let Some(name) = name.map(|(name, _)| name.clone()) else {
+        let before: Vec<(String, Standing)> = self.standings.iter().filter_map(open).collect();
+        let id = ids.first().map_or("", String::as_str);
+        if before.is_empty() {
             return match self.shared.store.incident(id).await {
                 Ok(Some(_)) => Err(EditError::NotOpen(id.to_owned())),
                 Ok(None) => Err(EditError::not_found("incident", id)),
                 Err(error) => Err(EditError::unavailable(&error)),
             };
-        };
+        }
         self.written().await?;
-        let monitor = self.monitor_of(&name);
-        let before = self.standings.get(&name).cloned().unwrap_or_default();
         let alerting = self.alerting.clone();
         let now = self.shared.clock.now();
-        if !self.advance(&monitor, input, now) {
-            return Err(EditError::NotOpen(id.to_owned()));
+        let mut took = None;
+        for (name, _) in &before {
+            let monitor = self.monitor_of(name);
+            if self.advance(&monitor, input, now) && took.is_none() {
+                took = Some(name.clone());
+            }
         }
+        let took = took.ok_or_else(|| EditError::NotOpen(id.to_owned()))?;
         self.tell(now);
         if let Err(error) = self.written().await {
             self.draft = super::Draft::default();
-            self.standings.insert(name, before);
+            self.standings.extend(before);
             self.alerting = alerting;
             return Err(error);
         }
-        let incident = self.standings.get(&name).and_then(|standing| standing.incident.clone());
+        let incident = self.standings.get(&took).and_then(|standing| standing.incident.clone());
         incident.ok_or_else(|| EditError::NotOpen(id.to_owned()))
     }
 

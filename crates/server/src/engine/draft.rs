@@ -40,6 +40,11 @@ impl Draft {
         Some(if self.urgent { since } else { since + linger })
     }
 
+    /// Does somebody wait for it?
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent && !self.is_empty()
+    }
+
     /// Write as soon as possible.
     pub(super) fn hurry(&mut self) {
         self.since.get_or_insert_with(Instant::now);

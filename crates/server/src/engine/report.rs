@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +26,9 @@ use crate::fleet::{Delivery, LOCAL};
 
 /// When one place has recovered the others are asked to check now, but not more often than this.
 const RECOVERY_ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// A round of a large batch takes so long; then what it came to is written.
+const ROUND_MAX: Duration = Duration::from_millis(100);
 
 /// How a report came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +117,17 @@ fn may_be_own_fault(evidence: &Evidence) -> bool {
 }
 
 impl Engine {
-    pub(super) fn reports(&mut self, batch: impl Iterator<Item = Report>) {
+    /// Judges reports for a while: a storm must not hold back its own first message.
+    pub(super) fn reports(&mut self, batch: &mut impl Iterator<Item = Report>) {
         let now = self.shared.clock.now();
+        let begun = Instant::now();
         for report in batch {
             self.report(report, Way::InTurn, now);
+            if begun.elapsed() >= ROUND_MAX {
+                break;
+            }
         }
+        self.shared.heard.store(now.as_millisecond(), Ordering::Relaxed);
         self.end_round(now);
     }
 
@@ -142,6 +152,7 @@ impl Engine {
         for (report, late) in delivery.reports {
             self.report(report, if late { Way::Late } else { Way::InTurn }, now);
         }
+        self.shared.heard.store(now.as_millisecond(), Ordering::Relaxed);
         self.draft.receipt(delivery.key, delivery.sequence, delivery.stored);
         self.end_round(now);
     }

@@ -7,14 +7,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection};
-use whydown_core::notice::Notice;
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
+use whydown_core::notice::{Notice, NoticeEvent};
 
 use super::{Store, StoreError, count, from_ms, to_ms, unreadable};
 
 const WAITING: i64 = 0;
 const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
+const FOLDED: i64 = 3;
 /// Most notices of one incident that are listed.
 const LISTED_MAX: i64 = 1_000;
 
@@ -50,6 +51,8 @@ pub enum DeliveryState {
     Delivered,
     /// Given up: too many attempts, or too old.
     Dead,
+    /// It was over before this could be delivered: the message that says so says it all.
+    Folded,
 }
 
 /// A notice that is ours to deliver until the lease ends.
@@ -182,7 +185,68 @@ impl Store {
         .await
         .map_err(|error| self.explain(error))?;
         rows.sort_by_key(|row| row.seq);
-        rows.into_iter().map(claimed).collect()
+        let claimed: Result<Vec<Claimed>, StoreError> = rows.into_iter().map(claimed).collect();
+        self.fold(channel, claimed?, (now, until)).await
+    }
+
+    /// Of incidents that have ended meanwhile only the end is told: it takes the place of what
+    /// was claimed.
+    async fn fold(
+        &self,
+        channel: &str,
+        mut claimed: Vec<Claimed>,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let explain = |error| self.explain(error);
+        if claimed.iter().all(|claimed| claimed.notice.body.event == NoticeEvent::Resolved) {
+            return Ok(claimed);
+        }
+        let mut over = QueryBuilder::<Sqlite>::new(
+            "SELECT seq, key, channel, body, created_ms, attempts FROM notices
+             WHERE state = 0 AND event = 'incident.resolved' AND channel = ",
+        );
+        over.push_bind(channel).push(" AND incident IN (");
+        let mut incidents = over.separated(", ");
+        for claimed in &claimed {
+            incidents.push_bind(&claimed.notice.body.incident.id);
+        }
+        over.push(")");
+        let over: Vec<ClaimedRow> =
+            over.build_query_as().fetch_all(self.readers()).await.map_err(explain)?;
+        for row in over {
+            let mut end = self::claimed(row)?;
+            let incident = end.notice.body.incident.id.clone();
+            let of = |claimed: &Claimed| {
+                claimed.notice.body.incident.id == incident && claimed.seq < end.seq
+            };
+            let Some(at) = claimed.iter().position(of) else { continue };
+            let text = "The message that it had begun could not be delivered before.";
+            end.notice.body.notes.push(text.to_owned());
+            let body = serde_json::to_string(&end.notice.body).map_err(unreadable("a notice"))?;
+            let mut tx = self.begin().await?;
+            sqlx::query(
+                "UPDATE notices SET state = $4, done_ms = $5, claimed_until_ms = NULL
+                 WHERE state = 0 AND incident = $1 AND channel = $2 AND seq < $3",
+            )
+            .bind(&incident)
+            .bind(channel)
+            .bind(end.seq)
+            .bind(FOLDED)
+            .bind(to_ms(now))
+            .execute(&mut *tx)
+            .await
+            .map_err(explain)?;
+            sqlx::query("UPDATE notices SET body = $2, claimed_until_ms = $3 WHERE seq = $1")
+                .bind(end.seq)
+                .bind(body)
+                .bind(to_ms(until))
+                .execute(&mut *tx)
+                .await
+                .map_err(explain)?;
+            tx.commit().await.map_err(explain)?;
+            claimed[at] = end;
+        }
+        Ok(claimed)
     }
 
     /// Channels with waiting notices.
@@ -206,13 +270,15 @@ impl Store {
         Ok(rows.into_iter().map(due).collect())
     }
 
-    /// Writes down what became of attempts, in one transaction.
+    /// Writes down what became of attempts, and what other channels are told because of them, in
+    /// one transaction.
     ///
     /// # Errors
     /// A failed statement; then nothing is written.
     pub async fn settle(
         &self,
         outcomes: &[(i64, Outcome)],
+        more: &[Notice],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let explain = |error| self.explain(error);
@@ -237,6 +303,7 @@ impl Store {
             .await
             .map_err(explain)?;
         }
+        add(&mut tx, more, now, self).await?;
         tx.commit().await.map_err(explain)
     }
 
@@ -299,6 +366,7 @@ fn delivery(row: DeliveryRow) -> Delivery {
     let state = match row.state {
         WAITING => DeliveryState::Waiting,
         DELIVERED => DeliveryState::Delivered,
+        FOLDED => DeliveryState::Folded,
         _ => DeliveryState::Dead,
     };
     Delivery {

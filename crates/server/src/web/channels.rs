@@ -346,6 +346,10 @@ pub(super) async fn update(
     let kind = entry.channel.kind.kind();
     let mut value = channel_value(kind, &fields);
     keep_secrets(kind, &mut value, &entry, &fields);
+    if let Value::Object(map) = &mut value {
+        // The form does not show these.
+        entry.channel.terms.write(map);
+    }
     match web.app.update_channel(&name, value).await {
         Ok(_) => Ok(Redirect::to("/channels?done=saved").into_response()),
         Err(error) => {

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,12 +11,13 @@ use whydown_core::notice::{self, NoticeEvent};
 
 use super::Web;
 use super::dress::{Trouble, page};
+use super::forms::Fields;
 use super::frame::{Frame, Visit};
 use super::overview::Link;
 use super::view::state::{Shown, phase_word};
 use super::view::time::{When, lasted};
 use super::view::verdict::{Named, Verdict, failure, first_sentence, sentence, verdict};
-use crate::store::{Delivery, DeliveryState, IncidentFilter};
+use crate::store::{Delivery, DeliveryState, IncidentFilter, StoreError};
 
 /// Incidents on one page of the list.
 const ROWS_MAX: usize = 50;
@@ -153,6 +155,10 @@ pub(super) async fn incident(
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
     let store = web.app.store();
+    if let Some(id) = id.strip_suffix(".md") {
+        let incident = store.incident(id).await?.ok_or(Trouble::NotFound("incident"))?;
+        return Ok(as_markdown(&web, &incident).await?);
+    }
     let incident = store.incident(&id).await?.ok_or(Trouble::NotFound("incident"))?;
     let notices = store.notices_of(&id).await?;
     let now = Timestamp::now();
@@ -171,7 +177,7 @@ pub(super) async fn incident(
         ended_by: incident.ended_by.clone(),
         taken: incident.acknowledged.as_ref().map(|a| (a.by.clone(), When::new(a.at, now))),
         lasted: lasted(incident.duration(now)),
-        moments: moments(&incident, now),
+        moments: moments(&incident, &notices, now),
         notices: notices.iter().map(|delivery| notice_row(delivery, now)).collect(),
         text: plain_text(&web, &incident, now),
         id,
@@ -180,7 +186,7 @@ pub(super) async fn incident(
 }
 
 /// Newest first: during an outage that is what one looks for.
-fn moments(incident: &Incident, now: Timestamp) -> Vec<MomentRow> {
+fn moments(incident: &Incident, notices: &[Delivery], now: Timestamp) -> Vec<MomentRow> {
     let row = |moment: &whydown_core::incident::Moment| MomentRow {
         kind: match moment.kind {
             MomentKind::FirstFailure => "first_failure",
@@ -198,7 +204,39 @@ fn moments(incident: &Incident, now: Timestamp) -> Vec<MomentRow> {
         text: moment.text.clone(),
         when: When::new(moment.at, now),
     };
-    incident.timeline.iter().rev().map(row).collect()
+    let mut all: Vec<(Timestamp, MomentRow)> =
+        incident.timeline.iter().map(|moment| (moment.at, row(moment))).collect();
+    let told = notices.iter().map(crate::export::notice_line);
+    all.extend(told.map(|line| {
+        (line.at, MomentRow { kind: "told", text: line.text, when: When::new(line.at, now) })
+    }));
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    all.into_iter().map(|(_, row)| row).collect()
+}
+
+/// An incident as a document for tickets and post-mortems.
+pub(crate) async fn as_markdown(web: &Web, incident: &Incident) -> Result<Response, StoreError> {
+    let notices = web.app.store().notices_of(&incident.id).await?;
+    let config = web.app.config();
+    let base = config.base_url.as_deref();
+    let text = crate::export::markdown(incident, &notices, base, Timestamp::now());
+    let name = format!("attachment; filename=\"incident-{}.md\"", incident.id);
+    let headers = [
+        (header::CONTENT_TYPE, "text/markdown; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, text).into_response())
+}
+
+/// `POST /incidents/{id}/comments`
+pub(super) async fn comment(
+    State(web): State<Web>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Trouble> {
+    let incident = web.app.comment(&id, &visit.session.user, fields.get("text")).await?;
+    Ok(Redirect::to(&format!("/incidents/{}?done=commented", incident.id)).into_response())
 }
 
 fn notice_row(delivery: &Delivery, now: Timestamp) -> NoticeRow {
@@ -209,6 +247,7 @@ fn notice_row(delivery: &Delivery, now: Timestamp) -> NoticeRow {
     let (state, word, at) = match delivery.state {
         DeliveryState::Delivered => ("up", format!("Delivered{times}"), delivery.done_at),
         DeliveryState::Dead => ("down", format!("Given up{times}"), delivery.done_at),
+        DeliveryState::Folded => ("up", "Told with the end".to_owned(), delivery.done_at),
         DeliveryState::Waiting if delivery.attempts == 0 => {
             ("pending", "Being sent".to_owned(), delivery.due_at)
         }

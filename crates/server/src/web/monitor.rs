@@ -9,6 +9,7 @@ use whydown_core::incident::Place;
 use whydown_core::monitor::Monitor;
 
 use super::Web;
+use super::alerting::{Figures, figures};
 use super::dress::{Trouble, page};
 use super::frame::{Frame, Visit};
 use super::incidents::IncidentRow;
@@ -43,6 +44,9 @@ struct MonitorPage {
     phases: [&'static str; 5],
     checks: Vec<Observed>,
     incidents: Vec<IncidentRow>,
+    figures: Figures,
+    /// The maintenance window that it is in, and its end.
+    maintenance: Option<(String, When)>,
     settings: Vec<Setting>,
     paused: bool,
     editable: bool,
@@ -91,7 +95,11 @@ pub(super) async fn monitor(
         current: w == window,
     });
     let config = web.app.config();
+    let maintenance = config.rules.in_maintenance(&status.entry.monitor, now);
     let template = MonitorPage {
+        figures: figures(&web, Some(&name), now).await?,
+        maintenance: maintenance
+            .map(|(window, until)| (window.name.clone(), When::new(until, now))),
         frame: visit.frame(&web, name.clone(), "overview"),
         target: status.entry.monitor.target.to_string(),
         state: Shown::of(&status),
@@ -146,6 +154,9 @@ fn settings(status: &MonitorStatus) -> Vec<Setting> {
         add("Fine from", Some(places(status, |place| place.speaks() && !place.suspects())));
         add("Silent", Some(places(status, |place| !place.speaks())));
     }
+    add("Severity", Some(monitor.severity.name().to_owned()));
+    add("Tags", Some(monitor.tags.join(", ")));
+    add("Depends on", Some(monitor.depends_on.join(", ")));
     all
 }
 

@@ -132,6 +132,7 @@ fn the_schema_knows_exactly_the_keys_that_the_reader_knows() {
         (&defs["Shift"], format!("{on_call}shifts: [{{ qqqqqqqq: 1 }}]")),
         (&defs["Override"], format!("{on_call}overrides: [{{ qqqqqqqq: 1 }}]")),
         (&defs["Maintenance"], "maintenance: [{ name: a, qqqqqqqq: 1 }]".to_owned()),
+        (&defs["Heartbeat"], format!("heartbeat: {{ {url}, qqqqqqqq: 1 }}")),
         (&defs["Grouping"], "grouping: { qqqqqqqq: 1 }".to_owned()),
         (
             &defs["Channel"]["properties"]["webhook"],

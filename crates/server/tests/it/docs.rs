@@ -43,6 +43,22 @@ fn docs_configuration_md_lists_every_key_of_the_schema() {
 }
 
 #[test]
+fn every_example_of_docs_alerting_md_is_a_good_configuration() {
+    let text = std::fs::read_to_string(doc("alerting.md")).unwrap();
+    let examples: Vec<&str> =
+        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 6, "{} examples", examples.len());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("whydown.yaml");
+    for example in examples {
+        std::fs::write(&file, example).unwrap();
+        if let Err(errors) = config::load(&file, &|_| None) {
+            panic!("{example}\n{errors}");
+        }
+    }
+}
+
+#[test]
 fn docs_api_md_describes_every_path() {
     let text = std::fs::read_to_string(doc("api.md")).unwrap();
     let mut routes = Vec::new();

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod access;
+mod alert_pages;
 mod alerting;
+mod alerts;
 mod api;
 mod browser;
 mod config;
+mod delivery;
 mod demo;
 mod docs;
 mod email;
@@ -16,6 +19,7 @@ mod reload;
 mod site;
 mod spine;
 mod store;
+mod storm;
 mod support;
 mod trouble;
 mod web;

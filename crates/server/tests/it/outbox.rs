@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use whydown_lab::{Host, Receiver, Reply};
+use whydown_server::channel::Channel;
+use whydown_server::config;
 use whydown_server::outbox::Schedule;
 use whydown_server::serve::{Running, Surroundings};
 use whydown_server::store::{DeliveryState, IncidentFilter};
@@ -25,7 +27,7 @@ async fn incident_id(running: &Running) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn opened_comes_before_resolved_also_when_the_first_attempts_fail() {
+async fn what_was_over_before_it_could_be_told_is_one_message() {
     let dir = scratch();
     let receiver = receiver();
     receiver.set_reply(Reply::Close);
@@ -33,24 +35,169 @@ async fn opened_comes_before_resolved_also_when_the_first_attempts_fail() {
     let running = start(config(dir.path(), &[monitor("shop", &["ops"])], &channels)).await;
     running.report(refused("shop", 0)).await;
     running.settled().await;
+    receiver.wait_for(1, PATIENCE);
     running.report(fine("shop", 60)).await;
     running.settled().await;
-    receiver.wait_for(2, PATIENCE);
+    let id = incident_id(&running).await;
+    eventually("the fold", async || {
+        let told = running.app().store().notices_of(&id).await.unwrap();
+        (told[0].state == DeliveryState::Folded).then_some(())
+    })
+    .await;
     receiver.set_reply(Reply::status(200));
+    eventually("the delivery", async || {
+        let told = running.app().store().notices_of(&id).await.unwrap();
+        (told[1].state == DeliveryState::Delivered).then_some(())
+    })
+    .await;
+    let last = receiver.requests().pop().unwrap().json();
+    assert_eq!(last["event"], "incident.resolved");
+    let note = last["notes"][0].as_str().unwrap();
+    assert_eq!(note, "The message that it had begun could not be delivered before.");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opened_comes_before_resolved_also_when_the_first_takes_long() {
+    let dir = scratch();
+    let receiver = receiver();
+    let slowly = whydown_lab::Answer::new(200).delay(Duration::from_millis(300));
+    receiver.set_reply(Reply::Answer(slowly));
+    let channels = [webhook("ops", &receiver.url("/"))];
+    let running = start(config(dir.path(), &[monitor("shop", &["ops"])], &channels)).await;
+    running.report(refused("shop", 0)).await;
+    running.settled().await;
+    receiver.wait_for(1, PATIENCE);
+    running.report(fine("shop", 60)).await;
+    running.settled().await;
+    let all = receiver.wait_for(2, PATIENCE);
+    let events: Vec<_> = all.iter().map(|request| request.json()["event"].clone()).collect();
+    assert_eq!(events, ["incident.opened", "incident.resolved"]);
+    assert!(all[1].at - all[0].at >= Duration::from_millis(300), "one after the other");
+    running.stop().await;
+}
+
+/// A channel with more than its address.
+fn channel(name: &str, url: &str, terms: &serde_json::Value) -> Channel {
+    let mut value = serde_json::json!({ "name": name, "webhook": { "url": url } });
+    value.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
+    config::channel(&value).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_fails_has_its_message_sent_over_its_fallback_once_and_goes_on_trying() {
+    let dir = scratch();
+    let (ill, well) = (receiver(), receiver());
+    ill.set_reply(Reply::status(500));
+    let terms = serde_json::json!({ "fallback": "well", "fallback_after": 2 });
+    let channels = [channel("ill", &ill.url("/"), &terms), webhook("well", &well.url("/"))];
+    let running = start(config(dir.path(), &[monitor("shop", &["ill"])], &channels)).await;
+    running.report(refused("shop", 0)).await;
+    let told = well.wait_for(1, PATIENCE).remove(0).json();
+    assert_eq!((&told["event"], &told["instead_of"]), (&"incident.opened".into(), &"ill".into()));
+    let note = told["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("Sent here as ill could not be reached:"), "{note}");
+    let failed = ill.wait_for(5, PATIENCE);
+    ill.set_reply(Reply::status(200));
     let id = incident_id(&running).await;
     eventually("both deliveries", async || {
         let told = running.app().store().notices_of(&id).await.unwrap();
         told.iter().all(|told| told.state == DeliveryState::Delivered).then_some(())
     })
     .await;
-    let events: Vec<String> = receiver
-        .requests()
-        .iter()
-        .map(|request| request.json()["event"].as_str().unwrap().to_owned())
-        .collect();
-    let (last, before) = events.split_last().unwrap();
-    assert_eq!(last, "incident.resolved");
-    assert!(before.iter().all(|event| event == "incident.opened"), "{events:?}");
+    assert_eq!(well.requests().len(), 1, "after {} failures", failed.len());
+    let key = |request: &whydown_lab::Request| request.headers.get("webhook-id").map(str::to_owned);
+    assert_ne!(key(&well.requests()[0]), key(&failed[0]), "two channels, two keys");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_up_is_told_over_another_channel_once_an_hour_and_can_be_tried_again() {
+    let dir = scratch();
+    let (ill, well) = (receiver(), receiver());
+    ill.set_reply(Reply::status(500));
+    let channels = [webhook("ill", &ill.url("/")), webhook("well", &well.url("/"))];
+    let monitors = [monitor("shop", &["ill"]), monitor("blog", &["ill"])];
+    let mut file = config(dir.path(), &monitors, &channels);
+    file.undelivered = vec!["ill".to_owned(), "well".to_owned()];
+    let schedule = Schedule { attempts_max: 2, ..quick() };
+    let running = Running::start_in(file, Surroundings { schedule, ..around() }).await.unwrap();
+    running.report(refused("shop", 0)).await;
+    running.report(refused("blog", 0)).await;
+    let store = running.app().store();
+    eventually("both to be given up", async || {
+        (store.outbox_counts().await.unwrap() == (0, 2)).then_some(())
+    })
+    .await;
+    let told = well.wait_for(1, PATIENCE).remove(0).json();
+    assert_eq!(told["event"], "undelivered");
+    assert_eq!(told["monitor"]["name"], "channel ill");
+    assert_eq!(well.requests().len(), 1, "once for both");
+    let dead = store.undelivered(None, 10).await.unwrap();
+    assert_eq!(dead.len(), 2);
+    assert!(dead[0].last_error.contains("500"), "{}", dead[0].last_error);
+    ill.set_reply(Reply::status(200));
+    running.app().retry(&dead[0].key).await.unwrap();
+    eventually("the second life", async || {
+        (store.outbox_counts().await.unwrap() == (0, 1)).then_some(())
+    })
+    .await;
+    let gone = running.app().retry(&dead[0].key).await.unwrap_err();
+    assert!(gone.to_string().contains("does not exist"), "{gone}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_used_no_faster_than_its_rate_and_rests_when_it_asks_for_it() {
+    const OUTAGES: usize = 6;
+    let dir = scratch();
+    let (paced, asking) = (receiver(), receiver());
+    let busy = whydown_lab::Answer::new(429).header("Retry-After", "1");
+    asking.set_reply(Reply::Answer(busy));
+    let terms = serde_json::json!({ "rate": "3/1s" });
+    let channels = [channel("paced", &paced.url("/"), &terms), webhook("asking", &asking.url("/"))];
+    let monitors: Vec<_> =
+        (0..OUTAGES).map(|i| monitor(&format!("shop {i}"), &["paced", "asking"])).collect();
+    let running = start(config(dir.path(), &monitors, &channels)).await;
+    for monitor in &monitors {
+        running.report(refused(&monitor.name, 0)).await;
+    }
+    let all = paced.wait_for(OUTAGES, PATIENCE);
+    for (third, sixth) in all.iter().zip(&all[3..]) {
+        let apart = sixth.at - third.at;
+        assert!(apart > Duration::from_millis(900), "four within {apart:?}");
+    }
+    // At most as many as were under way when the first answer came.
+    assert!(asking.requests().len() <= 4, "{} at one that is busy", asking.requests().len());
+    asking.set_reply(Reply::status(200));
+    eventually("an empty outbox", async || {
+        (running.app().store().outbox_counts().await.unwrap() == (0, 0)).then_some(())
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_beats_while_everything_works_and_is_silent_when_no_probe_reports() {
+    let dir = scratch();
+    let outside = receiver();
+    let hand = HandClock::new();
+    let mut file = config(dir.path(), &[monitor("shop", &[])], &[]);
+    let url = whydown_server::channel::Address::new(outside.url("/beat").parse().unwrap());
+    file.heartbeat = Some(config::Heartbeat { url, every: Duration::from_millis(50) });
+    let surroundings = Surroundings { clock: hand.clock(), ..around() };
+    let running = Running::start_in(file, surroundings).await.unwrap();
+    outside.wait_for(3, PATIENCE);
+    // An hour without a report.
+    hand.set(3_600);
+    let so_far = eventually("silence", async || {
+        let before = outside.requests().len();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        (outside.requests().len() == before).then_some(before)
+    })
+    .await;
+    running.report(fine("shop", 3_600)).await;
+    outside.wait_for(so_far + 2, PATIENCE);
     running.stop().await;
 }
 

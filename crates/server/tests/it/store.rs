@@ -276,7 +276,7 @@ async fn only_the_oldest_waiting_notice_of_an_incident_and_channel_can_be_claime
     assert!(claim("ops", 11).await.is_empty(), "leased");
     assert_eq!(claim("mail", 11).await.len(), 1, "another channel goes its own way");
     assert_eq!(claim("ops", 71).await, first, "the lease has ended");
-    store.settle(&[(2, Outcome::Delivered)], at(72)).await.unwrap();
+    store.settle(&[(2, Outcome::Delivered)], &[], at(72)).await.unwrap();
     assert_eq!(claim("ops", 72).await[0].1, told[2].key);
 }
 
@@ -291,14 +291,14 @@ async fn a_notice_given_up_makes_way_for_the_next() {
     let lease = Duration::from_secs(60);
     let claimed = store.claim("ops", 5, at(10), lease).await.unwrap();
     let retry = Outcome::Retry { due: at(20), error: "no".to_owned() };
-    store.settle(&[(claimed[0].seq, retry)], at(11)).await.unwrap();
+    store.settle(&[(claimed[0].seq, retry)], &[], at(11)).await.unwrap();
     let due = store.due(at(15)).await.unwrap();
     // The update is ready, but behind its elder.
     assert_eq!(due, [Due { channel: "ops".to_owned(), ready: true, next: Some(at(20)) }]);
     assert!(store.claim("ops", 5, at(19), lease).await.unwrap().is_empty(), "not yet due");
     assert_eq!(store.claim("ops", 5, at(20), lease).await.unwrap()[0].attempts, 1);
     let dead = Outcome::Dead { error: "gone for good".to_owned() };
-    store.settle(&[(claimed[0].seq, dead)], at(21)).await.unwrap();
+    store.settle(&[(claimed[0].seq, dead)], &[], at(21)).await.unwrap();
     assert_eq!(store.claim("ops", 5, at(21), lease).await.unwrap().len(), 1);
     let told = store.notices_of(&incident.id).await.unwrap();
     assert_eq!(told[0].state, DeliveryState::Dead);
@@ -330,7 +330,7 @@ async fn what_is_too_old_goes_slice_by_slice_and_the_rest_stays() {
     let claimed = store.claim("ops", 100, at(20 * DAY), lease).await.unwrap();
     for (day, claimed) in claimed.iter().enumerate() {
         let done = at(i64::try_from(day).unwrap() * DAY + 70);
-        store.settle(&[(claimed.seq, Outcome::Delivered)], done).await.unwrap();
+        store.settle(&[(claimed.seq, Outcome::Delivered)], &[], done).await.unwrap();
     }
     let now = at(20 * DAY);
     while store.compact_slice(now).await.unwrap() {}
