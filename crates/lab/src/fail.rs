@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 36] = [
+const PACKAGES: [(&str, &str); 39] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -68,6 +68,9 @@ const PACKAGES: [(&str, &str); 36] = [
     ("ssh-keygen", "openssh-client"),
     ("psql", "postgresql-client"),
     ("setpriv", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("unshare", "util-linux"),
+    ("/lib/systemd/systemd", "systemd"),
     ("ping", "iputils-ping"),
     ("nc", "netcat-openbsd"),
     ("nstat", "iproute2"),

@@ -49,6 +49,7 @@ mod process;
 mod receiver;
 mod scratch;
 mod service;
+mod systemd;
 mod until;
 mod wire;
 
@@ -68,4 +69,5 @@ pub use service::{
     Dnsmasq, Doorman, Exim, Haproxy, Knot, Nginx, Postgres, Redis, Service, Smtp, Sshd, Unbound,
     Zone,
 };
+pub use systemd::Systemd;
 pub use until::{try_until, until};

@@ -20,6 +20,8 @@ use crate::until::{try_until, until};
 
 /// How long a process may take to obey `SIGTERM` before it gets `SIGKILL`.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a process may take to get ready; a boot takes about a second on an idle machine.
+const READY_MAX: Duration = Duration::from_secs(60);
 
 /// What a command left behind.
 #[derive(Clone, Debug)]
@@ -189,7 +191,7 @@ impl Process {
         mut look: impl FnMut(&Self) -> Option<T>,
     ) -> T {
         let mut end = None;
-        let seen = try_until(Duration::from_secs(30), || {
+        let seen = try_until(READY_MAX, || {
             let seen = look(self);
             if seen.is_none() {
                 end = self.ended();

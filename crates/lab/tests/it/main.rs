@@ -10,5 +10,6 @@ mod network;
 mod peers;
 mod receiver;
 mod services;
+mod systemd;
 mod tls;
 mod witness;
