@@ -73,7 +73,7 @@ pub fn look(question: &Question) -> InsideView {
         (filter.join().unwrap_or_default(), (unit_files, proxies))
     });
     let machine = machine::read(question.before);
-    let kills = machine.booted_at.and_then(kernel_log::oom_kills);
+    let kills = kernel_log::oom_kills();
     let mut view = InsideView {
         host: host_name(),
         at: Some(now),

@@ -19,6 +19,13 @@ pub fn all() -> Vec<u32> {
     pids
 }
 
+/// Are process numbers here those of the kernel itself, as in its log?
+pub(crate) fn numbers_are_the_kernels() -> bool {
+    // PROC_PID_INIT_INO of linux/proc_ns.h: the first namespace has a fixed number.
+    const FIRST: &str = "pid:[4026531836]";
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new(FIRST))
+}
+
 /// `/proc/812/fd`.
 #[must_use]
 pub fn path(pid: u32, file: &str) -> PathBuf {

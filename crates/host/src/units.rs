@@ -114,11 +114,13 @@ pub(crate) struct Known {
     fragment: Option<PathBuf>,
     group: Option<String>,
     main_pid: Option<u32>,
+    /// Of the main process, also when it has ended.
+    last_pid: Option<u32>,
     commands: Vec<Vec<String>>,
 }
 
 fn complete(known: Known, candidate: Candidate, search: &Search<'_>) -> Unit {
-    let Known { mut unit, fragment, group, main_pid, commands, .. } = known;
+    let Known { mut unit, fragment, group, main_pid, last_pid, commands, .. } = known;
     unit.bond = candidate.bond;
     unit.bond_source = candidate.source;
     let pids = processes(&unit, group.as_deref(), main_pid, search.listeners);
@@ -129,7 +131,7 @@ fn complete(known: Known, candidate: Candidate, search: &Search<'_>) -> Unit {
     files.extend(arguments(&commands));
     unit.changes = change::near(&unit.name, &files, near);
     if !unit.oom_killed {
-        unit.oom_killed = was_killed(&unit, &commands, search.oom_kills);
+        unit.oom_killed = was_killed(&unit, last_pid, &commands, search.oom_kills);
     }
     unit
 }
@@ -184,9 +186,18 @@ fn facts(pids: &[u32]) -> Vec<ProcessFacts> {
     pids.iter().filter_map(look).collect()
 }
 
-/// Did the kernel kill a process of this name around the unit's end?
-fn was_killed(unit: &Unit, commands: &[Vec<String>], kills: &[OomKill]) -> bool {
+/// Did the kernel kill the unit's main process? By its number where ours are the kernel's, else
+/// by name and time.
+fn was_killed(
+    unit: &Unit,
+    last_pid: Option<u32>,
+    commands: &[Vec<String>],
+    kills: &[OomKill],
+) -> bool {
     const NEAR: Duration = Duration::from_secs(5);
+    // The clock of the kernel's log is not quite ours, and may lag by seconds after weeks.
+    const INEXACT: Duration = Duration::from_millis(100);
+    const SAME_NUMBER: Duration = Duration::from_secs(600);
     if unit.signal.as_deref() != Some("SIGKILL") && unit.result != "oom-kill" {
         return false;
     }
@@ -194,10 +205,17 @@ fn was_killed(unit: &Unit, commands: &[Vec<String>], kills: &[OomKill]) -> bool 
     let file_name = |word: &String| word.rsplit('/').next().unwrap_or(word).to_owned();
     let names: Vec<String> =
         commands.iter().filter_map(|words| words.first()).map(file_name).collect();
+    let own_pid = last_pid.filter(|_| process::numbers_are_the_kernels());
     kills.iter().any(|kill| {
         let apart = stopped.duration_since(kill.at).unsigned_abs();
         let named = names.iter().any(|name| name.starts_with(&kill.process));
-        apart <= NEAR && (named || unit.name.starts_with(&kill.process))
+        let meant = unit.started_at.is_none_or(|started| {
+            kill.at.checked_add(INEXACT).is_ok_and(|latest| latest >= started)
+        });
+        match own_pid {
+            Some(pid) => pid == kill.pid && apart <= SAME_NUMBER,
+            None => apart <= NEAR && meant && (named || unit.name.starts_with(&kill.process)),
+        }
     })
 }
 

@@ -324,7 +324,7 @@ pub(crate) struct Ports {
     /// Also look into other network namespaces, such as those of containers
     #[arg(long)]
     pub(crate) all: bool,
-    /// Print the listeners as a JSON array
+    /// Print the listeners as a JSON array; with a port an object: listeners, diagnosis, inside
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -14,6 +14,8 @@ use super::{FilterVerdict, InsideView, Listener, Queue, Reach, Transport};
 
 /// Of a gateway that can't reach its upstream (RFC 9110 §15.6.3).
 const BAD_GATEWAY: u16 = 502;
+/// Of one that waits for it in vain (RFC 9110 §15.6.5).
+const GATEWAY_TIMEOUT: u16 = 504;
 
 impl InsideView {
     /// The evidence of a stranger's attempt at one of the machine's addresses: of the first
@@ -49,11 +51,11 @@ impl InsideView {
             attempt.step = Step::FirstByte;
             attempt.failure = self.silence();
         }
-        if attempt.failure.is_none() && self.has_dead_upstream() {
+        if let (None, Some(status)) = (attempt.failure, self.gateway_error()) {
             attempt.step = Step::Head;
             attempt.failure = Some(Failure::HttpStatus);
             let version = "HTTP/1.1".to_owned();
-            attempt.http = Some(HttpFacts { status: BAD_GATEWAY, version, ..HttpFacts::default() });
+            attempt.http = Some(HttpFacts { status, version, ..HttpFacts::default() });
         }
         attempt
     }
@@ -103,8 +105,13 @@ impl InsideView {
         (stuck && self.transport == Transport::Tcp).then_some(Failure::HttpTimedOut)
     }
 
-    fn has_dead_upstream(&self) -> bool {
-        let mut upstreams = self.passages.iter().flat_map(|passage| &passage.upstreams);
-        upstreams.any(|upstream| upstream.failure.is_some())
+    /// What a gateway says for an upstream that refuses, or that never answers.
+    fn gateway_error(&self) -> Option<u16> {
+        let upstreams = || self.passages.iter().flat_map(|passage| &passage.upstreams);
+        if upstreams().any(|upstream| upstream.failure.is_some()) {
+            return Some(BAD_GATEWAY);
+        }
+        let is_stuck = upstreams().any(|upstream| upstream.tried && upstream.detail.is_some());
+        is_stuck.then_some(GATEWAY_TIMEOUT)
     }
 }

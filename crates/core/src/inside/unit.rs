@@ -38,6 +38,12 @@ pub struct Unit {
     /// Will it be started at the next boot? `None`: not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// It is masked: nobody can start it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
+    /// It runs, and has refused the configuration of its last reload.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reload_failed: bool,
     /// When it was last started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
@@ -71,7 +77,11 @@ impl Unit {
     pub fn ending(&self) -> String {
         match (self.oom_killed, &self.signal, self.exit_code) {
             (true, ..) => "was killed by the kernel for want of memory".to_owned(),
-            (false, Some(signal), _) => format!("was ended by {signal}"),
+            (false, Some(signal), _) => match self.result.as_str() {
+                "timeout" => format!("took too long and was ended by {signal}"),
+                "watchdog" => format!("did not answer its watchdog and was ended by {signal}"),
+                _ => format!("was ended by {signal}"),
+            },
             (false, None, Some(0)) => "ended by itself, with code 0".to_owned(),
             (false, None, Some(code)) => format!("ended by itself, with code {code}"),
             (false, None, None) => match self.result.as_str() {

@@ -121,6 +121,12 @@ impl UnitFile {
         for command in self.commands() {
             paths.extend(super::arguments(&[command]));
         }
+        // What a program writes itself is no configuration.
+        let written = ["log", "pid", "sock", "lock"];
+        paths.retain(|path| {
+            let kind = path.extension().and_then(|kind| kind.to_str());
+            !kind.is_some_and(|kind| written.contains(&kind))
+        });
         paths
     }
 

@@ -56,6 +56,7 @@ pub(super) fn of(candidate: &Candidate, search: &Search<'_>) -> Known {
         fragment: None,
         group: None,
         main_pid: pid,
+        last_pid: None,
         commands: commands.collect(),
     }
 }

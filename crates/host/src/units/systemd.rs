@@ -15,7 +15,7 @@ use super::{Known, files};
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,ExecMainPID,MainPID,\
     ExecMainCode,ExecMainStatus,ExecMainStartTimestamp,ExecMainExitTimestamp,\
     ActiveEnterTimestamp,InactiveEnterTimestamp,StateChangeTimestamp,NRestarts,UnitFileState,\
-    FragmentPath,ControlGroup,ExecStart,ExecStartPre";
+    FragmentPath,ControlGroup,ExecStart,ExecStartPre,ReloadResult";
 
 /// Is systemd this machine's first process? sd_booted(3).
 pub(super) fn is_running() -> bool {
@@ -70,6 +70,7 @@ fn parse(text: &str) -> Known {
         fragment: get("FragmentPath").map(PathBuf::from),
         group: get("ControlGroup").map(str::to_owned),
         main_pid: get("MainPID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
+        last_pid: get("ExecMainPID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
         commands: commands.filter_map(argv).collect(),
         unit: Unit {
             name: get("Id").unwrap_or_default().to_owned(),
@@ -79,6 +80,8 @@ fn parse(text: &str) -> Known {
             exit_code: exit_code.filter(|_| !runs),
             signal: signal.filter(|_| !runs),
             restarts: number("NRestarts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            masked: get("LoadState") == Some("masked"),
+            reload_failed: runs && get("ReloadResult").is_some_and(|result| result != "success"),
             enabled: get("UnitFileState").map(|state| state.starts_with("enabled")),
             started_at: time("ExecMainStartTimestamp").or_else(|| time("ActiveEnterTimestamp")),
             stopped_at: if runs { None } else { ended },
@@ -123,6 +126,9 @@ mod tests {
         assert_eq!(known.commands, [["/usr/bin/app", "-p", "80"]]);
         let killed = parse("Id=a.service\nActiveState=failed\nExecMainCode=2\nExecMainStatus=9\n");
         assert_eq!(killed.unit.signal.as_deref(), Some("SIGKILL"));
+        let reloaded = parse("Id=a.service\nActiveState=active\nReloadResult=exit-code\n");
+        assert!(reloaded.unit.reload_failed && !killed.unit.reload_failed);
+        assert!(parse("Id=a.service\nLoadState=masked\n").unit.masked);
         assert!(!is_unit_name("--evil.service") && is_unit_name("a@b\\x2d.service"));
     }
 }

@@ -1,9 +1,11 @@
 //! `whydown ports`: who listens on this machine, who can reach it, what the firewall would do.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 use whydown_core::diagnose::diagnose;
+use whydown_core::diagnosis::Diagnosis;
 use whydown_core::inside::{
     FilterVerdict, InsideView, Judgement, Listener, Owner, Queue, Transport,
 };
@@ -14,6 +16,9 @@ use whydown_host::sockets::{self, Sockets, Which};
 use super::{print, print_json};
 use crate::cli::Ports;
 use crate::show::ports::{nobody_listens, story, table};
+
+/// How long each program that is asked (`systemctl`, `nft` …) may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One listener, as `--json` prints it (a public contract; fields are only ever added).
 #[derive(Debug, Serialize)]
@@ -35,6 +40,16 @@ struct Entry<'a> {
     published: Option<String>,
     queue: Option<Queue>,
     owners: &'a [Owner],
+}
+
+/// One port and its story, as `--json` prints it.
+#[derive(Debug, Serialize)]
+struct Story<'a> {
+    listeners: Vec<Entry<'a>>,
+    /// What a stranger would meet, why, and the fix; as `diagnose --json` prints it.
+    diagnosis: &'a Diagnosis,
+    /// The facts.
+    inside: &'a InsideView,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,13 +74,19 @@ pub(crate) async fn run(flags: Ports) -> anyhow::Result<ExitCode> {
         .filter(|(listener, _)| port.is_none_or(|port| listener.port == port))
         .collect();
     let nobody = port.is_some() && rows.is_empty();
-    if json {
-        let entries: Vec<Entry<'_>> = rows.iter().map(|(l, j)| entry(l, j)).collect();
-        print_json(&entries)?;
-    } else if let Some(port) = port {
+    if let Some(port) = port {
         let question = question(port, &sockets);
         let view = tokio::task::spawn_blocking(move || look(&question)).await?;
-        print(&tell(&view, &sockets.listeners, &rows)?)?;
+        let diagnosis = diagnose(&target(&view)?, &view.foreseen());
+        if json {
+            let listeners = rows.iter().map(|(l, j)| entry(l, j)).collect();
+            print_json(&Story { listeners, diagnosis: &diagnosis, inside: &view })?;
+        } else {
+            print(&tell(&view, &diagnosis, &sockets.listeners, &rows))?;
+        }
+    } else if json {
+        let entries: Vec<Entry<'_>> = rows.iter().map(|(l, j)| entry(l, j)).collect();
+        print_json(&entries)?;
     } else {
         print(&(table(&rows) + &not_shown(&sockets.missing_rights)))?;
     }
@@ -82,25 +103,30 @@ fn question(port: u16, sockets: &Sockets) -> Question {
         |transport| sockets.listeners.iter().any(|l| l.port == port && l.transport == transport);
     let udp = is_there(Transport::Udp) && !is_there(Transport::Tcp);
     let transport = if udp { Transport::Udp } else { Transport::Tcp };
-    Question { transport, ..Question::tcp(port) }
+    // A machine in trouble is slow, and a person would rather wait than not be told.
+    Question { transport, patience: PATIENCE, ..Question::tcp(port) }
 }
 
 /// The whole story of one port: what a stranger would meet, why, and the fix.
 fn tell(
     view: &InsideView,
+    diagnosis: &Diagnosis,
     all: &[Listener],
     rows: &[(&Listener, &Judgement)],
-) -> anyhow::Result<String> {
+) -> String {
+    let mut text = if rows.is_empty() { nobody_listens(view.port, all) } else { table(rows) };
+    text += &story(view, diagnosis);
+    text + &not_shown(&view.missing_rights)
+}
+
+/// The port as a stranger would name it.
+fn target(view: &InsideView) -> anyhow::Result<Target> {
     let host = match view.addresses.first() {
         Some(std::net::IpAddr::V6(ip)) => format!("[{ip}]"),
         Some(std::net::IpAddr::V4(ip)) => ip.to_string(),
         None => "localhost".to_owned(),
     };
-    let target: Target = format!("{}://{host}:{}", view.transport, view.port).parse()?;
-    let diagnosis = diagnose(&target, &view.foreseen());
-    let mut text = if rows.is_empty() { nobody_listens(view.port, all) } else { table(rows) };
-    text += &story(view, &diagnosis);
-    Ok(text + &not_shown(&view.missing_rights))
+    Ok(format!("{}://{host}:{}", view.transport, view.port).parse()?)
 }
 
 fn unreadable() -> &'static str {

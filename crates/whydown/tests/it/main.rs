@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod fault;
 mod honest;
+mod inside;
 mod outage;
 mod places;
 mod ports;

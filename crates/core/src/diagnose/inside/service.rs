@@ -18,6 +18,7 @@ use super::{
 pub(super) const RULES: &[Rule] = &[
     crash_loop,
     stopped_after_deploy,
+    not_reloaded,
     ended,
     moved,
     last_words,
@@ -105,6 +106,30 @@ fn stopped_after_deploy(case: &Case<'_>) -> Option<Finding> {
     Some(finding(view, UNIT, &fact, ratios))
 }
 
+/// It goes on as before, because it could not take its new configuration.
+fn not_reloaded(case: &Case<'_>) -> Option<Finding> {
+    let view = view(case)?;
+    let unit = view.unit().filter(|unit| unit.is_running() && unit.reload_failed)?;
+    if !refused(case) || !view.listeners.is_empty() {
+        return None;
+    }
+    let mut fact = format!("{} could not be reloaded and goes on as before", unit.name);
+    if let Some(change) = newest(unit) {
+        fact += &format!("; {} {}", change.what, ago(view, change.at));
+    }
+    if let Some(line) = telling_line(&unit.log) {
+        fact += &format!("; its log says: {}", whole(&unit.log, line));
+    }
+    let ratios: &'static [(C, f64)] = &[
+        (C::ServiceStoppedAfterDeploy, CERTAIN),
+        (C::ServiceNotListening, RULED_OUT),
+        (C::ServiceWrongPort, RULED_OUT),
+        (C::FirewallRejects, RULED_OUT),
+        (C::Unknown, RULED_OUT),
+    ];
+    Some(finding(view, UNIT, &fact, ratios))
+}
+
 fn newest(unit: &Unit) -> Option<&Change> {
     unit.changes.iter().max_by_key(|change| change.at)
 }
@@ -125,8 +150,12 @@ fn ended(case: &Case<'_>) -> Option<Finding> {
     } else {
         "does not run".to_owned()
     };
-    let disabled = if unit.enabled == Some(false) { ", and is not enabled" } else { "" };
-    let fact = format!("{} {how}{disabled}", unit.name);
+    let more = match (unit.masked, unit.enabled) {
+        (true, _) => ", and is masked: nobody can start it",
+        (false, Some(false)) => ", and is not enabled",
+        (false, _) => "",
+    };
+    let fact = format!("{} {how}{more}", unit.name);
     Some(finding(view, UNIT, &fact, &[(C::ServiceNotListening, 2.0 * STRONG)]))
 }
 
@@ -141,7 +170,11 @@ fn moved(case: &Case<'_>) -> Option<Finding> {
         listener.unit.as_deref() == Some(&unit.name)
             || listener.owner().is_some_and(|owner| Some(owner.process.as_str()) == stem)
     };
-    let (unit, there) = view.units.iter().filter(|unit| unit.is_running()).find_map(|unit| {
+    // A unit that only usually serves such a port says nothing beside one that is meant to.
+    let strongest = view.unit()?.bond.rank();
+    let speaks =
+        |unit: &&Unit| unit.is_running() && !unit.reload_failed && unit.bond.rank() <= strongest;
+    let (unit, there) = view.units.iter().filter(speaks).find_map(|unit| {
         let there = view.elsewhere.iter().find(|listener| of_unit(listener, unit))?;
         Some((unit, there))
     })?;
@@ -168,7 +201,8 @@ fn last_words(case: &Case<'_>) -> Option<Finding> {
     let unit = view.unit().filter(|unit| !unit.is_running() || connected(case))?;
     let line = telling_line(&unit.log)?;
     let held = holder_of_taken_port(view, line);
-    let fact = format!("the log of {} says: {}{held}", unit.name, line.text);
+    let said = whole(&unit.log, line);
+    let fact = format!("the log of {} says: {said}{held}", unit.name);
     let ratios: &'static [(C, f64)] = &[
         (C::ServiceNotListening, 1.0),
         (C::ServiceStoppedAfterDeploy, 1.0),
@@ -181,7 +215,7 @@ fn last_words(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// Words of logs that tell why, the most telling first.
-const TELLING: [&str; 20] = [
+const TELLING: [&str; 21] = [
     "address already in use",
     "eaddrinuse",
     "no space left on device",
@@ -197,6 +231,7 @@ const TELLING: [&str; 20] = [
     "segfault",
     "connection refused",
     "no live upstreams",
+    "bad configuration option:",
     "upstream timed out",
     "configuration",
     "error",
@@ -204,11 +239,42 @@ const TELLING: [&str; 20] = [
     "exception",
 ];
 
+/// The line that tells why: of the unit's last life, and of its own words before systemd's.
 fn telling_line(log: &[LogLine]) -> Option<&LogLine> {
+    let life = last_life(log);
+    let own: Vec<&LogLine> = life.iter().filter(|line| !is_of_systemd(line)).collect();
+    let lines = if own.is_empty() { life.iter().collect() } else { own };
     let word = TELLING.iter().find_map(|word| {
-        log.iter().rev().find(|line| line.text.to_ascii_lowercase().contains(word))
+        lines.iter().rev().find(|line| line.text.to_ascii_lowercase().contains(word))
     });
-    word.or(log.last())
+    word.or(lines.last()).copied()
+}
+
+fn is_of_systemd(line: &LogLine) -> bool {
+    line.text.starts_with("systemd: ")
+}
+
+/// What was said since the unit was last started, as far as systemd's own lines tell.
+fn last_life(log: &[LogLine]) -> &[LogLine] {
+    const ENDS: [&str; 5] = [
+        "Stopped ",
+        "Deactivated successfully",
+        "Failed with result",
+        "Failed to start",
+        "Scheduled restart",
+    ];
+    let starts = |line: &LogLine| line.text.starts_with("systemd: Start");
+    let ends = |line: &LogLine| is_of_systemd(line) && ENDS.iter().any(|e| line.text.contains(e));
+    let Some(start) = log.iter().rposition(starts) else { return log };
+    let before = log.get(..start).and_then(|before| before.iter().rposition(ends));
+    log.get(before.map_or(0, |end| end + 1)..).unwrap_or(log)
+}
+
+/// A line with the next one, when it ends with a colon: Apache says where, and then what.
+fn whole(log: &[LogLine], line: &LogLine) -> String {
+    let at = log.iter().position(|other| std::ptr::eq(other, line));
+    let next = at.and_then(|at| log.get(at + 1)).filter(|_| line.text.ends_with(':'));
+    next.map_or_else(|| line.text.clone(), |next| format!("{} {}", line.text, next.text))
 }
 
 /// `, held by apache2 (pid 812)`: who sits on the port that the log complains about.
