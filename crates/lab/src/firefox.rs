@@ -124,6 +124,14 @@ impl Firefox {
         Self { marionette, process }
     }
 
+    /// Its major version: wording differs between them.
+    #[track_caller]
+    pub fn major(&self) -> u32 {
+        let version = &self.marionette.version;
+        let major = version.split('.').next().and_then(|major| major.parse().ok());
+        major.or_fail(format_args!("Firefox's version is {version}"))
+    }
+
     /// Trusts an authority from now on.
     pub fn trust(&self, ca: &Ca) {
         self.privileged(TRUST, &json!([ca.root_base64()]));

@@ -24,6 +24,8 @@ const LENGTH_DIGITS_MAX: usize = 9;
 #[derive(Debug)]
 pub(super) struct Marionette {
     line: Mutex<Line>,
+    /// Such as `153.7.0`.
+    pub(super) version: String,
 }
 
 #[derive(Debug)]
@@ -68,10 +70,12 @@ impl Marionette {
         tcp.set_read_timeout(Some(ANSWER_DEADLINE)).or_fail("cannot set a timeout");
         let mut line = Line { tcp, last_id: 0 };
         line.receive().or_fail("Firefox does not greet");
-        let marionette = Self { line: Mutex::new(line) };
+        let mut marionette = Self { line: Mutex::new(line), version: String::new() };
         let capabilities =
             json!({"capabilities": {"alwaysMatch": {"unhandledPromptBehavior": "dismiss"}}});
-        marionette.must("WebDriver:NewSession", &capabilities);
+        let session = marionette.must("WebDriver:NewSession", &capabilities);
+        let version = session["capabilities"]["browserVersion"].as_str();
+        version.or_fail("Firefox does not tell its version").clone_into(&mut marionette.version);
         marionette
     }
 

@@ -9,6 +9,9 @@ use whydown_lab::{Browser, Command, ErrorPage, Firefox, Host, Output, Shown, try
 
 use crate::run::client;
 
+/// The Firefox whose headings whydown tells: they change with its major version.
+const FIREFOX_MEASURED: u32 = 153;
+
 /// How long the console may need for its line.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,12 +80,17 @@ pub(super) fn chrome(browser: &Browser, question: Question<'_>) -> Option<String
     }
 }
 
-/// The code and the heading of Firefox's error page.
+/// What Firefox's error page says.
 pub(super) fn firefox(firefox: &Firefox, question: Question<'_>) -> Option<String> {
     match firefox.open(question.target, question.firefox_patience) {
-        Shown::Error(ErrorPage { id, heading }) => Some(format!("{id}: {heading}")),
+        Shown::Error(ErrorPage { id, heading }) => Some(firefox_words(firefox, &id, &heading)),
         Shown::Page | Shown::Waiting => None,
     }
+}
+
+/// The code and the heading; the code alone of a Firefox whose headings whydown doesn't tell.
+pub(super) fn firefox_words(firefox: &Firefox, id: &str, heading: &str) -> String {
+    if firefox.major() == FIREFOX_MEASURED { format!("{id}: {heading}") } else { id.to_owned() }
 }
 
 /// The exit code and the message, as `seen_as` has them.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use whydown_lab::{Browser, Ca, Firefox, Host};
 
-use super::clients::{Question, Said, chrome, firefox, proxy_variables, tools, without_time};
+use super::clients::{
+    Question, Said, chrome, firefox, firefox_words, proxy_variables, tools, without_time,
+};
 use crate::run::{Verdict, run, whydown};
 
 /// Enough for every client that says something by itself.
@@ -210,7 +212,8 @@ impl Panel {
             format!("{} {}", said["exit"], without_time(said["message"].as_str().unwrap()))
         });
         let firefox = seen["firefox"].as_object().map(|page| {
-            format!("{}: {}", page["id"].as_str().unwrap(), page["message"].as_str().unwrap())
+            let text = |name: &str| page[name].as_str().unwrap();
+            firefox_words(&self.firefox, text("id"), text("message"))
         });
         let plain = ["chrome", "nc", "node", "python"].map(|name| (name, text(&seen[name])));
         plain.into_iter().chain([("curl", curl), ("firefox", firefox)]).collect()
