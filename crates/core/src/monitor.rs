@@ -2,6 +2,7 @@
 //! checked, and whom to tell.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -130,7 +131,7 @@ impl Monitor {
 
 /// How an HTTP target is asked. Header values may be secrets: never shown, never stored with an
 /// observation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// `GET`, `HEAD`, `POST`, …
     pub method: String,
@@ -144,6 +145,18 @@ pub struct Request {
     pub redirects: u32,
     /// Bytes of body read at most; what lies behind is not looked at.
     pub body_max_bytes: u64,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("headers", &self.headers.keys())
+            .field("body", &self.body.as_ref().map(|_| "***"))
+            .field("redirects", &self.redirects)
+            .field("body_max_bytes", &self.body_max_bytes)
+            .finish()
+    }
 }
 
 impl Default for Request {

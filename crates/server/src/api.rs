@@ -42,7 +42,7 @@ pub const ROUTES: [(&str, &[&str]); 21] = [
     ("/locations/{name}", &["delete"]),
     ("/probes/{id}", &["delete"]),
     ("/channels", &["get", "post"]),
-    ("/channels/{name}", &["get", "delete"]),
+    ("/channels/{name}", &["get", "patch", "delete"]),
     ("/channels/{name}/test", &["post"]),
 ];
 
@@ -71,7 +71,10 @@ pub(crate) fn router(web: &Web) -> Router<Web> {
         .route("/locations/{name}", delete(locations::remove))
         .route("/probes/{id}", delete(locations::revoke))
         .route("/channels", get(channels::list).post(channels::create))
-        .route("/channels/{name}", get(channels::get).delete(channels::delete))
+        .route(
+            "/channels/{name}",
+            get(channels::get).patch(channels::update).delete(channels::delete),
+        )
         .route("/channels/{name}/test", post(channels::test))
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")

@@ -51,7 +51,7 @@ impl Heart {
             };
             match self.trouble(started).await {
                 None => {
-                    if let Err(error) = self.notifier.beat(beat.url.url()).await {
+                    if let Err(error) = self.notifier.beat(&beat.url).await {
                         tracing::warn!("the heartbeat was not taken: {error}");
                     }
                 }

@@ -36,7 +36,7 @@ use whydown_core::monitor::Monitor;
 use whydown_core::notice::message::Message;
 use whydown_core::notice::{Notice, NoticeEvent};
 
-use crate::channel::{Channel, ChannelKind, Phone};
+use crate::channel::{Address, Channel, ChannelKind, Phone};
 use crate::roster::Roster;
 use crate::store::Store;
 use hidden::Hidden;
@@ -360,9 +360,11 @@ impl Notifier {
     ///
     /// # Errors
     /// As [`deliver`](Self::deliver).
-    pub(crate) async fn beat(&self, url: &url::Url) -> Result<(), DeliveryError> {
-        let call = https::Call::post(url.clone());
-        let hidden = Hidden::new(&[url.as_str().to_owned()]);
+    pub(crate) async fn beat(&self, to: &Address) -> Result<(), DeliveryError> {
+        let call = https::Call::post(to.url().clone());
+        let mut texts = Vec::new();
+        to.secrets(&mut texts);
+        let hidden = Hidden::new(&texts);
         let sent = tokio::time::timeout(self.0.timeout, self.0.client.send(&call, &hidden)).await;
         sent.map_err(|_| DeliveryError::passing("no answer"))??.judge()
     }

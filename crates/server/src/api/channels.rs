@@ -42,6 +42,22 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(entry)).into_response())
 }
 
+/// `PATCH /channels/{name}`: an RFC 7396 merge patch; a masked secret stays what it was.
+pub(super) async fn update(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Object(patch): Object,
+) -> Result<Response, Problem> {
+    caller.may(Scope::Admin)?;
+    let channels = web.app.channels();
+    let found = channels.iter().find(|entry| entry.channel.name == name);
+    let entry = found.ok_or_else(|| Problem::not_found("channel"))?;
+    let value = super::patch::merged(&entry.channel.to_shown(), &patch);
+    let entry = web.app.update_channel(&name, value).await?;
+    Ok(Json(entry).into_response())
+}
+
 /// `DELETE /channels/{name}`
 pub(super) async fn delete(
     State(web): State<Web>,

@@ -56,7 +56,8 @@ impl Address {
         }
     }
 
-    pub(super) fn secrets(&self, texts: &mut Vec<String>) {
+    /// Its parts that must not be seen.
+    pub(crate) fn secrets(&self, texts: &mut Vec<String>) {
         let url = &self.0;
         let path = url.path().trim_start_matches('/');
         let whole = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -96,7 +97,8 @@ macro_rules! plain {
                 &self.0
             }
 
-            pub(super) fn secrets(&self, _: &mut Vec<String>) {}
+            /// Its parts that must not be seen.
+    pub(crate) fn secrets(&self, _: &mut Vec<String>) {}
         }
 
         impl fmt::Display for $name {
@@ -270,7 +272,8 @@ impl Smtp {
         &self.shown
     }
 
-    pub(super) fn secrets(&self, _: &mut Vec<String>) {}
+    /// Its parts that must not be seen.
+    pub(crate) fn secrets(&self, _: &mut Vec<String>) {}
 }
 
 impl fmt::Display for Smtp {

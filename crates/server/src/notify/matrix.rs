@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use hyper::Method;
 
 /// An event has at most 65,536 bytes with all that the server adds; both bodies get a part.
-const TEXT_MAX: usize = 8_000;
+const TEXT_MAX_BYTES: usize = 16 << 10;
 const HTML_MAX_BYTES: usize = 24 << 10;
 
 settings! {
@@ -51,7 +51,7 @@ impl Means for Matrix {
         let url = super::endpoint(Some(&self.homeserver), "", &path)?;
         let mut body = json!({
             "msgtype": "m.text",
-            "body": plain(&delivery.message, TEXT_MAX),
+            "body": cut_bytes(&plain(&delivery.message, TEXT_MAX_BYTES), TEXT_MAX_BYTES),
             "format": "org.matrix.custom.html",
             "formatted_body": formatted(&delivery.message, delivery.acknowledge_page()),
             // Nobody is called by a name in a text.
@@ -92,8 +92,8 @@ fn formatted(message: &Message, acknowledge: Option<String>) -> String {
     let mut text = format!(
         "<h4>{} {}</h4><p>{}</p>",
         message.severity.sign(),
-        html(&message.title),
-        html(&message.headline)
+        html(&cut_bytes(&message.title, 500)),
+        html(&cut_bytes(&message.headline, 3_000))
     );
     let links = [("Acknowledge", acknowledge), ("Open the incident", message.link.clone())];
     let links: Vec<String> = links

@@ -163,7 +163,9 @@ fn judge(answer: &Answer) -> Result<Receipt, DeliveryError> {
         let thread = json["ts"].as_str().map(str::to_owned);
         return Ok(Receipt { thread });
     }
-    let error = json["error"].as_str().unwrap_or("no \"ok\" in the answer");
+    let Some(error) = json["error"].as_str() else {
+        return Err(answer.error_that(true, "no \"ok\" in the answer", ""));
+    };
     let (passes, advice) = match error {
         "channel_not_found" => (false, "check the channel's id, and invite the bot to it"),
         "not_in_channel" => (false, "invite the bot to the channel"),

@@ -10,6 +10,8 @@ use crate::secret::Secret;
 
 /// Segments of one message at most: each is paid for.
 pub(super) const SEGMENTS_MAX: usize = 2;
+/// More characters fit into no two segments.
+const CHARS_MAX: usize = 320;
 /// A longer link would leave no room for words.
 const LINK_MAX: usize = 110;
 /// The GSM 7-bit default alphabet, letters and digits left out.
@@ -158,7 +160,7 @@ pub(super) fn short(delivery: &Delivery<'_>) -> String {
 }
 
 fn fit(headline: &str, link: Option<&str>) -> String {
-    let headline = plain_letters(headline);
+    let headline: String = plain_letters(headline).chars().take(CHARS_MAX).collect();
     let link = link.filter(|link| link.len() <= LINK_MAX).map(|link| format!("\n{link}"));
     let link = link.unwrap_or_default();
     let whole = format!("{headline}{link}");

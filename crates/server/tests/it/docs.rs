@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use whydown_server::channel::{KINDS, Kind, Mark, Shape};
 use whydown_server::{api, config};
 
 fn doc(name: &str) -> PathBuf {
@@ -40,6 +41,84 @@ fn docs_configuration_md_lists_every_key_of_the_schema() {
     let mut text = String::new();
     tables(&schema, &schema, "", &mut text);
     compare("configuration.md", "keys", &text);
+}
+
+/// Settings that an example has besides those that must be there.
+const ALSO: [(&str, &[&str]); 12] = [
+    ("email", &["username", "password"]),
+    ("sms-twilio", &["from"]),
+    ("sms-gateway", &["headers", "body", "content_type", "secret"]),
+    ("voice-vonage", &["signature_secret"]),
+    ("voice-gateway", &["headers", "body"]),
+    ("slack-bot", &["signing_secret"]),
+    ("ntfy", &["token", "api_base"]),
+    ("pushover", &["priority"]),
+    ("opsgenie", &["tags", "api_base"]),
+    ("alertmanager", &["token"]),
+    ("webhook", &["secret"]),
+    ("command", &["timeout_s"]),
+];
+
+/// A channel of a kind as it is written in the file.
+fn example_of(kind: &Kind) -> String {
+    let mut text = String::new();
+    if kind.word == "command" {
+        text.push_str("allow_commands: true\n");
+    }
+    let _ = write!(text, "channels:\n  - name: ops\n    {}:\n", kind.word);
+    if let Mark::Provider(provider) = kind.mark {
+        let _ = writeln!(text, "      provider: {provider}");
+    }
+    let also = ALSO.iter().find(|(slug, _)| *slug == kind.slug).map_or(&[][..], |(_, keys)| keys);
+    for field in kind.fields.iter().filter(|field| field.required || also.contains(&field.key)) {
+        let example = field.example;
+        let plain = matches!(field.shape, Shape::Number(..) | Shape::Flag | Shape::Map);
+        let value = match field.shape {
+            _ if plain => example.to_owned(),
+            Shape::List => format!("[\"{example}\"]"),
+            _ if example.contains('"') => format!("'{example}'"),
+            _ => format!("\"{example}\""),
+        };
+        let _ = writeln!(text, "      {}: {value}", field.key);
+    }
+    text
+}
+
+#[test]
+fn docs_channels_md_shows_an_example_of_every_kind_that_loads() {
+    let mut text = String::new();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("whydown.yaml");
+    for kind in KINDS {
+        let example = example_of(kind);
+        std::fs::write(&file, &example).unwrap();
+        let variable = |name: &str| {
+            Some(match name {
+                "TELEGRAM_TOKEN" => "123456:ABC".to_owned(),
+                "VONAGE_PRIVATE_KEY" => crate::providers::phone::RSA.0.clone(),
+                _ => format!("value-of-{name}"),
+            })
+        };
+        let loaded = config::load(&file, &variable).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(loaded.channels[0].kind.kind().slug, kind.slug, "{example}");
+        let _ = write!(text, "\n### {}\n\n{}\n\n", kind.title, kind.about());
+        let _ = write!(text, "```yaml\n{example}```\n\n| key | value | |\n|---|---|---|\n");
+        for field in kind.fields {
+            let value = match field.shape {
+                Shape::Text | Shape::Long => "text".to_owned(),
+                Shape::Secret | Shape::LongSecret => "secret".to_owned(),
+                Shape::Address => "address".to_owned(),
+                Shape::Number(min, max) => format!("number, {min} to {max}"),
+                Shape::Flag => "true or false".to_owned(),
+                Shape::List => "text or list of texts".to_owned(),
+                Shape::Map => "names and secret values".to_owned(),
+                Shape::Choice(words) => words.join(", "),
+            };
+            let must = if field.required { " **required**" } else { "" };
+            let _ = writeln!(text, "| `{}` | {value}{must} | {} |", field.key, field.about());
+        }
+    }
+    compare("channels.md", "kinds", &text);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn with_account(mut email: Value, password: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_incident_is_one_thread_of_plain_text_mails() {
+async fn one_incident_is_one_thread_of_mails_as_text_and_html() {
     let exim = Exim::start(&Host::machine(), 0, &Smtp::default());
     let setup = server(&email("smtp", &exim), None).await;
     setup.running.report(refused("shop", 0)).await;
@@ -63,6 +63,12 @@ async fn one_incident_is_one_thread_of_plain_text_mails() {
     assert_eq!(mails[1].subject(), "shop is up again after 1m");
     let text = mails[0].text("text/plain");
     assert!(text.contains("Failure   tcp.refused at stage server"), "{text}");
+    let kinds: Vec<String> = mails[0].parts().into_iter().map(|part| part.kind).collect();
+    assert_eq!(kinds, ["text/plain", "text/html"]);
+    let html = mails[0].text("text/html");
+    assert!(html.contains("service.not_listening") && html.contains("ss -tlnp"), "{html}");
+    assert_eq!(mails[0].headers.get("auto-submitted"), Some("auto-generated"));
+    println!("{}\n\n{text}\n{html}", mails[0].subject());
     let id = mails[0].headers.get("message-id").unwrap();
     assert!(id.ends_with("@example.com>"), "{id}");
     assert_eq!(mails[1].headers.get("references"), Some(id));

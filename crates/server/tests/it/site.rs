@@ -24,7 +24,8 @@ pub(crate) struct Site {
     pub(crate) running: Running,
     pub(crate) router: Router,
     now_us: Arc<AtomicI64>,
-    _dir: TempDir,
+    /// Where it keeps its data.
+    pub(crate) dir: TempDir,
 }
 
 /// What came back.
@@ -64,15 +65,18 @@ impl Site {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        Self::start(config, Probing::Off).await
+        Self::around(config, Surroundings { probing: Probing::Off, ..Surroundings::default() })
+            .await
     }
 
     /// A server whose own probe checks.
     pub(crate) async fn probing(config: Config) -> Self {
-        Self::start(config, Probing::Embedded).await
+        let probing = Probing::Embedded;
+        Self::around(config, Surroundings { probing, ..Surroundings::default() }).await
     }
 
-    async fn start(config: Config, probing: Probing) -> Self {
+    /// A server in the surroundings given, but for its clock.
+    pub(crate) async fn around(config: Config, around: Surroundings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Config { data: dir.path().join("data"), ..config };
         // 0 stands for the machine's clock.
@@ -82,10 +86,10 @@ impl Site {
             0 => Timestamp::now(),
             us => Timestamp::from_microsecond(us).unwrap(),
         });
-        let around = Surroundings { clock, probing, ..Surroundings::default() };
+        let around = Surroundings { clock, ..around };
         let running = Running::start_in(config, around).await.unwrap();
         let router = whydown_server::web::router(running.app().clone());
-        Self { running, router, now_us, _dir: dir }
+        Self { running, router, now_us, dir }
     }
 
     /// Sets the engine's clock; `None` gives it back to the machine.
