@@ -7,6 +7,7 @@
 mod address;
 mod clock;
 mod controls;
+mod inside;
 mod names;
 mod neighbours;
 mod silence;
@@ -41,6 +42,9 @@ pub struct Settings {
     pub neighbour_ports: Vec<u16>,
     /// Trace the path with TTL-limited SYNs even when the failure is an answer, not silence.
     pub deep: bool,
+    /// Look inside too when the target is an address of this very machine. For whoever sits at it;
+    /// a check that others ask for would tell them what runs here.
+    pub inside: bool,
     /// Hosts, `name` or `name:port` (443 by default), that should work whatever the target does.
     pub controls: Vec<String>,
     /// Public resolvers to compare DNS answers with.
@@ -54,6 +58,7 @@ impl Default for Settings {
             budget: Duration::from_secs(3),
             neighbour_ports: vec![80, 443, 22, 8080, 8443],
             deep: false,
+            inside: false,
             controls: Vec::new(),
             public_resolvers: Vec::new(),
         }
@@ -92,8 +97,9 @@ pub async fn investigate(
     let failing = failing_attempts(observations);
     let addresses: Vec<IpAddr> = failing.iter().map(|attempt| attempt.ip).collect();
     let around = join_all(failing.iter().map(|attempt| address::look_at(&look, attempt)));
-    let (around, name_servers, controls, environment) = tokio::join!(
+    let (around, inside, name_servers, controls, environment) = tokio::join!(
         around,
+        inside::look_inside(&look, &failing),
         names::compare(&look, observations),
         controls::touch(&look),
         own_side(&look, addresses, observations),
@@ -103,6 +109,7 @@ pub async fn investigate(
         name_servers,
         controls,
         environment,
+        inside,
         ..Evidence::default()
     };
     for (address, neighbours, missing) in around {

@@ -36,6 +36,7 @@ async fn gather(monitor: &Monitor, flags: &Diagnose) -> Evidence {
     let check = settings(&flags.how);
     let mut settings = examine::Settings { check, early: true, ..Default::default() };
     settings.investigate.deep = flags.deep;
+    settings.investigate.inside = true;
     if flags.quick {
         let observation = observe_with(monitor, &settings.check).await;
         return Evidence { observations: vec![observation], ..Evidence::default() };

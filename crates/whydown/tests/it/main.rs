@@ -6,6 +6,7 @@ mod agree;
 mod cli;
 mod docs;
 mod fault;
+mod here;
 mod honest;
 mod inside;
 mod outage;
