@@ -15,7 +15,7 @@ use whydown_core::wire::{Abilities, Introduction, PROTOCOL, Role, understands};
 use whydown_host::inside::addresses;
 
 use crate::link::{Lines, LinkError, Pauses, Token, enrol};
-use news::Post;
+use news::{Order, Post};
 pub use sight::{Allowed, Sight};
 
 /// Orders that may wait; what comes on top is passed over, since the server asks again.
@@ -71,7 +71,7 @@ async fn serve(settings: Settings) -> Result<(), LinkError> {
 struct Ears {
     client: Arc<crate::link::Client>,
     allowed: Allowed,
-    orders: mpsc::Sender<AgentOrder>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Ears {
@@ -113,10 +113,11 @@ impl Ears {
                     }
                     tracing::info!(host, server = version, "linked");
                     self.allowed.grant(&ports);
+                    let _ = self.orders.try_send(Order::Introduce);
                 }
-                Ok(order @ AgentOrder::Look { .. }) => {
+                Ok(AgentOrder::Look { port, transport, name }) => {
                     // Full: the server asks again.
-                    let _ = self.orders.try_send(order);
+                    let _ = self.orders.try_send(Order::Look { port, transport, name });
                 }
                 Ok(AgentOrder::Ping | AgentOrder::Unknown) => {}
                 Err(error) => return error,

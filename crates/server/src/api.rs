@@ -5,6 +5,7 @@ mod alerting;
 mod caller;
 mod channels;
 mod diagnose;
+mod hosts;
 mod incidents;
 mod input;
 mod locations;
@@ -22,7 +23,7 @@ use crate::web::Web;
 use problem::Problem;
 
 /// Every path and its methods, for the test that compares them with the document.
-pub const ROUTES: [(&str, &[&str]); 21] = [
+pub const ROUTES: [(&str, &[&str]); 23] = [
     ("/monitors", &["get", "post"]),
     ("/monitors/{name}", &["get", "patch", "delete"]),
     ("/monitors/{name}/check", &["post"]),
@@ -41,6 +42,8 @@ pub const ROUTES: [(&str, &[&str]); 21] = [
     ("/locations", &["get", "post"]),
     ("/locations/{name}", &["delete"]),
     ("/probes/{id}", &["delete"]),
+    ("/hosts", &["get", "post"]),
+    ("/hosts/{name}", &["delete"]),
     ("/channels", &["get", "post"]),
     ("/channels/{name}", &["get", "patch", "delete"]),
     ("/channels/{name}/test", &["post"]),
@@ -70,6 +73,8 @@ pub(crate) fn router(web: &Web) -> Router<Web> {
         .route("/locations", get(locations::list).post(locations::add))
         .route("/locations/{name}", delete(locations::remove))
         .route("/probes/{id}", delete(locations::revoke))
+        .route("/hosts", get(hosts::list).post(hosts::add))
+        .route("/hosts/{name}", delete(hosts::remove))
         .route("/channels", get(channels::list).post(channels::create))
         .route(
             "/channels/{name}",

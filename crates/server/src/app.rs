@@ -1,6 +1,7 @@
 //! What pages and API talk to: reads come from memory and store, changes go through the engine.
 
 mod alerting;
+mod hosts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::config::{Config, Problem};
 use crate::engine::{Edit, Event};
 use crate::fleet::link::Wires;
 use crate::fleet::{self, Definition, FleetError, LOCAL};
-pub use crate::fleet::{LocationStatus, ProbeStatus};
+pub use crate::fleet::{HostStatus, LocationStatus, ProbeStatus};
 pub use crate::health::Health;
 use crate::health::HealthBoard;
 use crate::notify::Notifier;

@@ -5,6 +5,7 @@
 
 pub(crate) mod agents;
 mod certificate;
+mod heard;
 mod hosts;
 pub(crate) mod link;
 mod plan;
@@ -24,6 +25,7 @@ use whydown_core::wire::{Assignment, Introduction, Order, Report, Role};
 use whydown_probe::runner::Command;
 
 pub use certificate::{Certificate, CertificateError, certificate};
+pub use heard::{AgentStatus, HostStatus, Listening};
 pub use hosts::{WatchedHost, add_watched_host, remove_watched_host, watched_hosts};
 use plan::{Planned, owner};
 pub use register::{
@@ -400,6 +402,15 @@ impl Fleet {
                 let _ = link.orders.try_send(Order::CheckNow { monitors });
             }
         }
+    }
+
+    /// The keys of agents, with when they were heard of.
+    pub(crate) fn agents(&self) -> Vec<Key> {
+        let state = self.state();
+        let agents = state.keys.values().filter(|key| key.role == Role::Agent);
+        let mut agents: Vec<Key> = agents.cloned().collect();
+        agents.sort_by(|a, b| a.id.cmp(&b.id));
+        agents
     }
 
     /// All locations with their probes, the server's own first.

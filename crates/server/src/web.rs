@@ -14,6 +14,7 @@ mod entrance;
 mod forms;
 mod frame;
 mod guard;
+mod hosts;
 mod incidents;
 mod live;
 mod locations;
@@ -114,6 +115,8 @@ fn inside() -> Router<Web> {
         .route("/channels/{name}/delete", post(channels::delete))
         .route("/locations", get(locations::list).post(locations::add))
         .route("/locations/{name}/remove", post(locations::remove))
+        .route("/hosts", get(hosts::list).post(hosts::add))
+        .route("/hosts/{name}/remove", post(hosts::remove))
         .route("/diagnose", get(diagnose::form).post(diagnose::diagnose))
         .route("/account", get(account::account))
         .route("/account/password", post(account::password))

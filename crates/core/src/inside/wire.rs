@@ -18,6 +18,9 @@ pub const VIEWS_MAX: usize = 16;
 /// Happenings in one message at most.
 pub const HAPPENINGS_MAX: usize = 64;
 
+/// Listeners in one message at most.
+pub const LISTENERS_MAX: usize = 1_024;
+
 /// Who dials in as an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentHello {
@@ -80,7 +83,10 @@ pub struct AgentNews {
     /// Views of ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<InsideView>,
-    /// What happened on the machine.
+    /// What happened on the machine; also what could not be told when it happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub happenings: Vec<Happening>,
+    /// Everything that listens, on a new link and when it has changed; `None`: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listeners: Option<Vec<Listener>>,
 }

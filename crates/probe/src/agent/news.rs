@@ -1,14 +1,14 @@
 //! Tells the server: listeners that are gone at once, and then the inside view of their port;
 //! views that were asked for; what happened to the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use whydown_core::inside::wire::{AGENT_NEWS_PATH, AgentNews, AgentOrder, HAPPENINGS_MAX};
+use whydown_core::inside::wire::{AGENT_NEWS_PATH, AgentNews, HAPPENINGS_MAX};
 use whydown_core::inside::{Happening, HappeningKind, InsideView, Rise, Transport};
 use whydown_host::inside::{Question, addresses, look};
 use whydown_host::machine;
@@ -24,11 +24,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Happenings remembered for views of any port.
 const REMEMBERED_MAX: usize = HAPPENINGS_MAX;
+/// Happenings that wait for a server that is away; beyond it the oldest are lost.
+const UNTOLD_MAX: usize = 1_024;
 
 /// Talks to the server.
 pub(super) struct Post {
     pub(super) client: Client,
     pub(super) allowed: Allowed,
+}
+
+/// What is to be told without anything having happened.
+pub(super) enum Order {
+    /// A view of a port.
+    Look { port: u16, transport: Transport, name: Option<String> },
+    /// What listens here: the link is new, and the server may know nothing.
+    Introduce,
 }
 
 /// What is going on.
@@ -37,17 +47,20 @@ struct State {
     looked: BTreeMap<u16, Instant>,
     happenings: Vec<Happening>,
     overflows: Option<Rise>,
+    /// What could not be told yet, in the order of time.
+    untold: VecDeque<Happening>,
 }
 
 impl Post {
     /// Tells, until watching ends.
-    pub(super) async fn run(self, mut sight: Sight, mut orders: mpsc::Receiver<AgentOrder>) {
+    pub(super) async fn run(self, mut sight: Sight, mut orders: mpsc::Receiver<Order>) {
         let memory = sight.memory().clone();
         let mut state = State {
             looks: JoinSet::new(),
             looked: BTreeMap::new(),
             happenings: Vec::new(),
             overflows: machine::overflows(),
+            untold: VecDeque::new(),
         };
         loop {
             let mut news = AgentNews {
@@ -56,22 +69,26 @@ impl Post {
                 gone: Vec::new(),
                 views: Vec::new(),
                 happenings: Vec::new(),
+                listeners: None,
             };
             tokio::select! {
                 seen = sight.next() => match seen {
                     Some(seen) => self.take(seen, &memory, &mut state, &mut news),
                     None => return,
                 },
-                Some(AgentOrder::Look { port, transport, name }) = orders.recv() => {
-                    self.look(port, transport, name, &memory, &mut state);
-                }
+                Some(order) = orders.recv() => match order {
+                    Order::Look { port, transport, name } => {
+                        self.look(port, transport, name, &memory, &mut state);
+                    }
+                    Order::Introduce => news.listeners = Some(memory.listeners(&self.allowed)),
+                },
                 Some(Ok(view)) = state.looks.join_next() => {
                     news.views.push(with_happenings(view, &state.happenings));
                 }
                 else => return,
             }
-            if !news.gone.is_empty() || !news.views.is_empty() || !news.happenings.is_empty() {
-                self.send(news).await;
+            if !is_empty(&news) {
+                self.send(news, &mut state).await;
             }
         }
     }
@@ -93,6 +110,10 @@ impl Post {
                 Happening { at, kind: HappeningKind::ListenerCame, text }
             }
             Seen::Happened(happening) => happening,
+            Seen::Listening => {
+                news.listeners = Some(memory.listeners(&self.allowed));
+                return;
+            }
         };
         news.happenings.push(happening.clone());
         state.happenings.push(happening);
@@ -121,15 +142,39 @@ impl Post {
         state.looks.spawn_blocking(move || look(&question));
     }
 
-    async fn send(&self, mut news: AgentNews) {
-        news.sent_at = Timestamp::now();
-        news.addresses = addresses();
-        let sent: Result<serde_json::Value, LinkError> =
-            self.client.post(AGENT_NEWS_PATH, &news).await;
-        if let Err(error) = sent {
-            tracing::warn!("the server could not be told: {error}");
+    /// Tells, first what has waited. What can't be told waits: happenings with their times, while
+    /// views are made anew when somebody asks.
+    async fn send(&self, mut news: AgentNews, state: &mut State) {
+        let fresh = std::mem::take(&mut news.happenings);
+        state.untold.extend(fresh);
+        let surplus = state.untold.len().saturating_sub(UNTOLD_MAX);
+        state.untold.drain(..surplus);
+        loop {
+            let count = state.untold.len().min(HAPPENINGS_MAX);
+            news.happenings = state.untold.iter().take(count).cloned().collect();
+            news.sent_at = Timestamp::now();
+            news.addresses = addresses();
+            let sent: Result<serde_json::Value, LinkError> =
+                self.client.post(AGENT_NEWS_PATH, &news).await;
+            if let Err(error) = sent {
+                let waiting = state.untold.len();
+                tracing::warn!(waiting, "the server could not be told: {error}");
+                return;
+            }
+            state.untold.drain(..count);
+            if state.untold.is_empty() {
+                return;
+            }
+            (news.gone, news.views, news.listeners) = (Vec::new(), Vec::new(), None);
         }
     }
+}
+
+fn is_empty(news: &AgentNews) -> bool {
+    news.gone.is_empty()
+        && news.views.is_empty()
+        && news.happenings.is_empty()
+        && news.listeners.is_none()
 }
 
 /// A view with what the agent has seen happen, in the order of time.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
+use whydown_core::inside::wire::LISTENERS_MAX;
 use whydown_core::inside::{Clues, Happening, HappeningKind, InsideView, Listener};
 use whydown_host::inside::first_word;
 use whydown_host::watch::{Change, Watcher};
@@ -75,6 +76,8 @@ pub(super) enum Seen {
     Came(Listener, Timestamp),
     /// Something happened to the machine.
     Happened(Happening),
+    /// What listens has changed.
+    Listening,
 }
 
 /// The thread that watches, and what it remembers.
@@ -84,9 +87,12 @@ pub struct Sight {
     memory: Memory,
 }
 
-/// Who owned which port until when.
+/// Who owned which port until when, and what listens.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory(Arc<Mutex<BTreeMap<u16, Owned>>>);
+pub(super) struct Memory {
+    owners: Arc<Mutex<BTreeMap<u16, Owned>>>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
+}
 
 /// Name of the unit or program, when it was seen last, and its processes.
 type Owned = (String, Timestamp, Vec<u32>);
@@ -95,7 +101,7 @@ impl Memory {
     fn keep(&self, listener: &Listener, at: Timestamp) {
         let named = listener.unit.clone().filter(|unit| !unit.ends_with(".scope"));
         let name = named.or_else(|| Some(listener.owner()?.process.clone()));
-        let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = name.filter(|_| owners.len() < REMEMBERED_MAX) {
             let pids = listener.owners.iter().map(|owner| owner.pid).collect();
             owners.insert(listener.port, (name, at, pids));
@@ -104,12 +110,35 @@ impl Memory {
 
     /// What is known already when somebody asks for a port.
     pub(super) fn clues(&self, port: u16, server_name: Option<String>) -> Clues {
-        let owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         let (last_owner, last_pids) = match owners.get(&port) {
             Some((name, at, pids)) => (Some((name.clone(), *at)), pids.clone()),
             None => (None, Vec::new()),
         };
         Clues { last_owner, last_pids, server_name }
+    }
+
+    /// Keeps what listens, as far as others need to know it. False: it is what was kept.
+    fn keep_all(&self, listeners: &[Listener]) -> bool {
+        let plain = |listener: &Listener| Listener {
+            queue: None,
+            inode: 0,
+            owners: listener.owners.first().cloned().into_iter().collect(),
+            ..listener.clone()
+        };
+        let mut all: Vec<Listener> = listeners.iter().map(plain).collect();
+        all.sort_by_key(|listener| (listener.transport, listener.port, listener.address));
+        let mut kept = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *kept != all;
+        *kept = all;
+        changed
+    }
+
+    /// What listens, as far as it may be spoken of.
+    pub(super) fn listeners(&self, allowed: &Allowed) -> Vec<Listener> {
+        let kept = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let spoken_of = kept.iter().filter(|listener| allowed.has(listener.port));
+        spoken_of.take(LISTENERS_MAX).cloned().collect()
     }
 }
 
@@ -143,6 +172,7 @@ fn watch(allowed: &Allowed, tell: &mpsc::Sender<Seen>, memory: &Memory) {
     for listener in watcher.listeners() {
         memory.keep(listener, Timestamp::now());
     }
+    memory.keep_all(watcher.listeners());
     let mut health = Health::new();
     let mut next = Instant::now();
     while !tell.is_closed() {
@@ -169,6 +199,9 @@ fn watch(allowed: &Allowed, tell: &mpsc::Sender<Seen>, memory: &Memory) {
         }
         if Instant::now() >= next {
             next = Instant::now() + MACHINE_EVERY;
+            if memory.keep_all(watcher.listeners()) {
+                let _ = tell.try_send(Seen::Listening);
+            }
             for happening in health.look(watcher.listeners()) {
                 let _ = tell.try_send(Seen::Happened(happening));
             }

@@ -25,8 +25,10 @@ use whydown_core::inside::wire::{
 use whydown_core::inside::{InsideView, Transport};
 use whydown_core::wire::{HEARTBEAT, PROTOCOL, Role, understands};
 
+use super::heard::{self, AgentStatus, Heard, HostStatus};
 use super::hosts::{WatchedHost, watched_hosts};
 use super::link::{No, key, later, read};
+use super::register::Key;
 use crate::engine::Event;
 use crate::web::Web;
 
@@ -62,6 +64,8 @@ pub(crate) struct Agents(Arc<Mutex<State>>);
 struct State {
     /// By key id.
     links: HashMap<String, Link>,
+    /// By host.
+    heard: HashMap<String, Heard>,
     streams: u64,
 }
 
@@ -74,7 +78,7 @@ struct Link {
 
 impl Link {
     fn all_addresses(&self) -> BTreeSet<IpAddr> {
-        self.addresses.iter().chain(&self.host.addresses).copied().collect()
+        heard::addresses(&self.addresses, &self.host)
     }
 
     fn speaks_of(&self, port: u16) -> bool {
@@ -147,15 +151,50 @@ impl Agents {
         }
     }
 
+    /// Hosts with what is stored and what their agents told.
+    pub(crate) fn statuses(&self, hosts: Vec<WatchedHost>, keys: &[Key]) -> Vec<HostStatus> {
+        let state = self.state();
+        let agents = keys.iter().filter(|key| key.role == Role::Agent).map(|key| {
+            let status = AgentStatus {
+                id: key.id.clone(),
+                live: state.links.contains_key(&key.id),
+                version: key.introduction.version.clone(),
+                seen_at: key.seen_at,
+            };
+            (key.place.clone(), status)
+        });
+        let agents: Vec<(String, AgentStatus)> = agents.collect();
+        heard::statuses(hosts, &agents, |name| state.heard.get(name).cloned().unwrap_or_default())
+    }
+
+    /// A host is known differently: its agents come back and are told.
+    pub(crate) fn change(&self, host: &WatchedHost) {
+        let is_other = |link: &Link| link.host.name == host.name && link.host != *host;
+        self.state().links.retain(|_, link| !is_other(link));
+    }
+
+    /// Forgets a host: its streams end.
+    pub(crate) fn forget(&self, host: &str) {
+        let mut state = self.state();
+        state.links.retain(|_, link| link.host.name != host);
+        state.heard.remove(host);
+    }
+
     /// What may be believed of a message; `None`: its agent has no stream open.
     fn take(&self, id: &str, news: AgentNews, now: Timestamp) -> Option<Word> {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         let link = state.links.get_mut(id)?;
         if !news.addresses.is_empty() {
             link.addresses = usable(&news.addresses);
         }
         let ahead = news.sent_at.duration_since(now);
         let ahead = if ahead.abs() < CLOCKS_ALIKE { SignedDuration::ZERO } else { ahead };
+        let heard = state.heard.entry(link.host.name.clone()).or_default();
+        if let Some(listeners) = news.listeners {
+            heard.listen(listeners, |port| link.speaks_of(port));
+        }
+        heard.happen(news.happenings, ahead, now);
         let gone = news.gone.iter().map(|listener| (listener.transport, listener.port));
         let gone = gone.filter(|(_, port)| link.speaks_of(*port)).take(ENTRIES_MAX).collect();
         let views = news.views.into_iter().take(VIEWS_MAX);

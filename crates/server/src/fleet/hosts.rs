@@ -17,12 +17,15 @@ const LIST_MAX: usize = 1_000;
 
 /// A watched host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WatchedHost {
     /// Its name.
     pub name: String,
     /// The ports that its agent may speak of; empty: of all.
+    #[serde(default)]
     pub ports: Vec<u16>,
     /// Addresses at which visitors reach it, besides those of its own interfaces.
+    #[serde(default)]
     pub addresses: Vec<IpAddr>,
 }
 

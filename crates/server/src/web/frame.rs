@@ -167,7 +167,9 @@ fn here(parts: &Parts) -> String {
     }
     let first = parts.uri.path().split('/').nth(1).unwrap_or_default();
     match first {
-        "account" | "channels" | "diagnose" | "incidents" | "locations" => format!("/{first}"),
+        "account" | "channels" | "diagnose" | "hosts" | "incidents" | "locations" => {
+            format!("/{first}")
+        }
         _ => "/".to_owned(),
     }
 }

@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod email;
 mod engine;
+mod hosts;
 mod house;
 mod outbox;
 mod providers;

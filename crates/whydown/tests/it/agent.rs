@@ -1,6 +1,7 @@
 //! The host agent as a real process beside a real server: what it may tell, how soon a killed
 //! process is told, and what it costs.
 
+mod hosts;
 mod rights;
 mod timing;
 
@@ -19,32 +20,51 @@ struct Centre {
     host: Host,
     data: PathBuf,
     address: String,
-    process: Process,
+    config: PathBuf,
+    process: Option<Process>,
     token: String,
 }
 
 impl Centre {
     fn start(host: &Host, config: &str) -> Self {
         let directory = host.directory("centre");
-        std::fs::write(directory.join("whydown.yaml"), config).unwrap();
+        let file = directory.join("whydown.yaml");
+        std::fs::write(&file, config).unwrap();
         let data = directory.join("data");
         let address = format!("{}:8088", host.v4());
         let create = ["admin", "token", "create", "--name", "test", "--scope", "admin", "--data"];
         let create = [&create[..], &[data.to_str().unwrap()]].concat();
         let token = run(whydown(host), &create).success().trim().to_owned();
-        let mut command = whydown(host);
-        command.arg("serve").args(["--listen", &address]);
-        command.arg("--config").arg(directory.join("whydown.yaml")).arg("--data").arg(&data);
-        let process = host.spawn_command(command);
-        let mut centre = Self { host: host.clone(), data, address, process, token };
-        until(WAIT, "the server to answer", || {
-            if let Some(status) = centre.process.ended() {
-                panic!("the server ended ({status}): {}", centre.process.output());
-            }
-            let url = format!("http://{}/healthz", centre.address);
-            (host.exec("curl", &["-sf", "-m", "2", &url]).code == Some(0)).then_some(())
-        });
+        let mut centre =
+            Self { host: host.clone(), data, address, process: None, token, config: file };
+        centre.start_again();
         centre
+    }
+
+    /// Ends the server.
+    fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts the server and waits until it answers.
+    fn start_again(&mut self) {
+        let mut command = whydown(&self.host);
+        command.arg("serve").args(["--listen", &self.address]);
+        command.arg("--config").arg(&self.config).arg("--data").arg(&self.data);
+        let mut process = self.host.spawn_command(command);
+        until(WAIT, "the server to answer", || {
+            if let Some(status) = process.ended() {
+                panic!("the server ended ({status}): {}", process.output());
+            }
+            let url = format!("http://{}/healthz", self.address);
+            (self.host.exec("curl", &["-sf", "-m", "2", &url]).code == Some(0)).then_some(())
+        });
+        self.process = Some(process);
+    }
+
+    /// What the server has printed.
+    fn output(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
     }
 
     /// `GET` of the API.

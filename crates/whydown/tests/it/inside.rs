@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use whydown_lab::{Lab, Process, Systemd, until};
 
+use crate::run::program;
+
 mod filter;
 mod process;
 mod proxy;
@@ -42,7 +44,7 @@ pub(crate) struct Inside {
 impl Inside {
     fn new() -> Self {
         let lab = Lab::builder().small().build();
-        let systemd = Systemd::boot(&lab.server(), &[Path::new(env!("CARGO_BIN_EXE_whydown"))]);
+        let systemd = Systemd::boot(&lab.server(), &[Path::new(&program())]);
         systemd.write(systemd.directory().join("app.py"), include_str!("inside/app.py"));
         Self {
             systemd,

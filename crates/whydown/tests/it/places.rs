@@ -70,7 +70,7 @@ fn spawn(
         None => whydown(host),
         Some((program, words)) => {
             let mut command = crate::run::client(host, program);
-            command.args(words).arg(env!("CARGO_BIN_EXE_whydown"));
+            command.args(words).arg(crate::run::program());
             command
         }
     };

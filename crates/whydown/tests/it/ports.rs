@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use whydown_lab::{Host, Lab, until};
 
-use crate::run::{run, whydown};
+use crate::run::{program, run, whydown};
 
 /// Python starts slowly on a busy machine.
 const WAIT: Duration = Duration::from_secs(20);
@@ -145,7 +145,7 @@ fn open_listeners(host: &Host) -> (whydown_lab::Process, usize) {
 fn as_nobody(host: &Host) -> whydown_lab::Command {
     let mut command = host.command("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(env!("CARGO_BIN_EXE_whydown"));
+    command.arg(program());
     command
 }
 

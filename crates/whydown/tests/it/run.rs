@@ -18,9 +18,14 @@ const FOREIGN: [&str; 8] = [
     "NO_PROXY",
 ];
 
+/// The program under test: the one just built, or `WHYDOWN_BINARY` (a release build, to measure).
+pub(crate) fn program() -> String {
+    std::env::var("WHYDOWN_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_whydown").to_owned())
+}
+
 /// `whydown` on a host, without arguments yet.
 pub(crate) fn whydown(host: &Host) -> Command {
-    client(host, env!("CARGO_BIN_EXE_whydown"))
+    client(host, &program())
 }
 
 /// Any client on a host, without a proxy.

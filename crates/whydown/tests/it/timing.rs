@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use whydown_lab::{Behaviour, Hook, Lab, Output, Peer, Rule};
 
-use crate::run::{run, whydown};
+use crate::run::{program, run, whydown};
 
 const ROUND_TRIP: Duration = Duration::from_millis(11);
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -53,7 +53,7 @@ fn on_a_terminal(lab: &Lab, text: &str) -> Duration {
     let directory = lab.directory("terminal");
     let file = |name: &str| directory.join(name).display().to_string();
     let (shown, when) = (file("shown"), file("when"));
-    let program = format!("{} diagnose http://10.99.2.10/", env!("CARGO_BIN_EXE_whydown"));
+    let program = format!("{} diagnose http://10.99.2.10/", program());
     let output = lab.client().exec("script", &["-qe", "-c", &program, "-O", &shown, "-T", &when]);
     assert_eq!(output.code, Some(1), "{output}");
     let shown = fs::read_to_string(shown).unwrap();

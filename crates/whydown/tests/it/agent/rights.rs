@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use whydown_lab::{Command, Host, Lab, Nginx};
 
-use crate::run::run;
+use crate::run::{program, run};
 
 const BEGIN: &str = "<!-- made by a test: begin -->\n";
 const END: &str = "<!-- made by a test: end -->\n";
@@ -72,7 +72,7 @@ fn docs_agent_md_says_what_an_agent_can_tell_with_which_rights() {
     let seen = [
         show(ordinary(&host, &[])),
         show(ordinary(&host, &capabilities)),
-        show(host.command(env!("CARGO_BIN_EXE_whydown"))),
+        show(host.command(&program())),
     ];
     let mut table = String::from("| | an ordinary user | its unit | root |\n|---|:-:|:-:|:-:|\n");
     for (what, shows) in LINES {
@@ -85,7 +85,7 @@ fn docs_agent_md_says_what_an_agent_can_tell_with_which_rights() {
 
 /// The capabilities that the printed unit asks for.
 fn capabilities(host: &Host) -> Vec<String> {
-    let mut command = host.command(env!("CARGO_BIN_EXE_whydown"));
+    let mut command = host.command(&program());
     command.args(["agent", "--unit"]);
     let unit = run(command, &[]).success();
     let line = unit.lines().find_map(|line| line.strip_prefix("AmbientCapabilities=")).unwrap();
@@ -100,7 +100,7 @@ fn ordinary(host: &Host, capabilities: &[String]) -> Command {
         let list = list.join(",");
         command.args([format!("--inh-caps={list}"), format!("--ambient-caps={list}")]);
     }
-    command.arg(env!("CARGO_BIN_EXE_whydown"));
+    command.arg(program());
     command
 }
 

@@ -81,7 +81,7 @@ fn a_killed_process_is_told_with_its_cause_within_a_quarter_of_a_second() {
         part(99),
         part(100)
     );
-    assert!(part(99) <= 250, "p99 is {} ms\n{}", part(99), server.process.output());
+    assert!(part(99) <= 250, "p99 is {} ms\n{}", part(99), server.output());
 }
 
 /// What happened inside stands before what was seen outside, since it came first.
@@ -162,7 +162,9 @@ fn an_idle_agent_costs_next_to_nothing() {
          resident ({own_kib} KiB its own, the rest pages of the program file)"
     );
     assert!(percent < 0.2 || used <= 2, "{percent} % of a core");
-    assert!(own_kib < 15 << 10, "{own_kib} KiB");
+    // A debug build's file is many times as large as what is shipped: there its own memory counts.
+    let counted_kib = if std::env::var("WHYDOWN_BINARY").is_ok() { all_kib } else { own_kib };
+    assert!(counted_kib < 15 << 10, "{counted_kib} KiB");
 }
 
 /// Lets time pass: it is what is measured.
