@@ -1,7 +1,8 @@
 //! The inside joins the outside. A host agent's word that a listener is gone makes all places
-//! check now; a failure at an address with an agent waits a moment for what the agent sees.
+//! check now; a failure at an address with an agent waits a moment for what the agent sees, and
+//! what it sees later makes them look once more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ const AFTER_WORD: Duration = Duration::from_millis(100);
 const AFTER_ASKING: Duration = Duration::from_millis(600);
 /// A view so old says nothing about a failure any more.
 const FRESH_FOR: Duration = Duration::from_secs(5);
+/// A whole view that comes so much later than the verdict makes the places look once more …
+const LATE_MAX: Duration = Duration::from_secs(15);
+/// … but not more often than this, however slow the agent is.
+const AGAIN_EVERY: Duration = Duration::from_secs(30);
 /// Views kept.
 const VIEWS_MAX: usize = 4_096;
 /// Failures that wait; what comes on top is judged without a view.
@@ -37,6 +42,14 @@ pub(super) struct Insides {
     views: HashMap<Spot, (Timestamp, InsideView)>,
     /// By monitor and location.
     waiting: HashMap<(String, String), Waiting>,
+    /// Ports that were judged without the whole view.
+    missed: HashMap<Spot, Missed>,
+}
+
+struct Missed {
+    at: Timestamp,
+    /// The view has come, and the places were asked again.
+    made_good: bool,
 }
 
 struct Waiting {
@@ -73,6 +86,28 @@ impl Insides {
         if self.views.len() < VIEWS_MAX && !(view.partial && whole) {
             self.views.insert(spot, (now, view));
         }
+    }
+}
+
+impl Insides {
+    /// A port was judged without the whole view.
+    fn miss(&mut self, spot: Spot, now: Timestamp) {
+        let line = now.checked_sub(AGAIN_EVERY).unwrap_or(Timestamp::MIN);
+        self.missed.retain(|_, missed| missed.at >= line);
+        if self.missed.len() < VIEWS_MAX {
+            self.missed.entry(spot).or_insert(Missed { at: now, made_good: false });
+        }
+    }
+
+    /// Does a whole view that comes now make good what a verdict lacked?
+    fn makes_good(&mut self, spot: &Spot, now: Timestamp) -> bool {
+        let line = now.checked_sub(LATE_MAX).unwrap_or(Timestamp::MIN);
+        let missed = self.missed.get_mut(spot);
+        let Some(missed) = missed.filter(|missed| !missed.made_good && missed.at >= line) else {
+            return false;
+        };
+        *missed = Missed { at: now, made_good: true };
+        true
     }
 }
 
@@ -128,15 +163,21 @@ impl Engine {
         let now = self.shared.clock.now();
         let Word { host, addresses, gone, views } = word;
         let addresses: Vec<IpAddr> = addresses.into_iter().collect();
+        let of_tcp = |(transport, _): &&(Transport, u16)| *transport == Transport::Tcp;
+        let mut ports: BTreeSet<u16> = gone.iter().filter(of_tcp).map(|(_, port)| *port).collect();
         for mut view in views {
             // Behind address translation the host does not know all its addresses.
             view.addresses.clone_from(&addresses);
-            self.insides.keep((host.clone(), view.port), view, now);
+            let spot = (host.clone(), view.port);
+            if !view.partial && self.insides.makes_good(&spot, now) {
+                ports.insert(view.port);
+            }
+            self.insides.keep(spot, view, now);
         }
-        for (_, port) in gone.iter().filter(|(transport, _)| *transport == Transport::Tcp) {
+        for port in ports {
             let roster = self.roster();
             let active = roster.entries.iter().filter(|entry| !entry.monitor.paused);
-            for entry in active.filter(|entry| self.leads_to(&entry.monitor, &addresses, *port)) {
+            for entry in active.filter(|entry| self.leads_to(&entry.monitor, &addresses, port)) {
                 self.shared.fleet.ask(&entry.monitor, "");
             }
         }
@@ -216,6 +257,9 @@ impl Engine {
     fn judge_waiting(&mut self, waiting: Waiting, now: Timestamp) {
         let Waiting { spot, mut report, .. } = waiting;
         report.evidence.inside = self.insides.view(&spot, now).cloned();
+        if report.evidence.inside.as_ref().is_none_or(|view| view.partial) {
+            self.insides.miss(spot, now);
+        }
         let roster = self.roster();
         let entry = roster.entry(&report.monitor).filter(|entry| !entry.monitor.paused);
         if let Some(entry) = entry {

@@ -229,6 +229,7 @@ fn other_pages(seat: &Seat, browser: &Browser) {
         ("monitor-fine", "/monitors/login?window=7d"),
         ("incidents", "/incidents"),
         ("channels", "/channels"),
+        ("hosts", "/hosts"),
         ("account", "/account"),
         ("new-monitor", "/new"),
         ("not-found", "/nowhere"),

@@ -2,13 +2,14 @@
 //! process is told, and what it costs.
 
 mod hosts;
+mod late;
 mod rights;
 mod timing;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use whydown_lab::{Host, Process, until};
+use whydown_lab::{Command, Host, Process, until};
 
 use crate::run::{run, whydown};
 
@@ -77,12 +78,18 @@ impl Centre {
 
     /// Starts an agent on a host and waits until it is linked.
     fn agent(&self, host: &Host) -> Process {
+        self.agent_by(host, |_| {})
+    }
+
+    /// The same with a command that is changed before.
+    fn agent_by(&self, host: &Host, change: impl FnOnce(&mut Command)) -> Process {
         let data = self.data.to_str().unwrap();
         let add = ["admin", "agent", "add", "--data", data, "--name", "web1"];
         let token = run(whydown(&self.host), &add).success().trim().to_owned();
         let mut command = whydown(host);
         command.args(["agent", "--server", &format!("https://{}", self.address)]);
         command.arg("--data").arg(host.directory("agent")).args(["--token", &token]);
+        change(&mut command);
         let mut agent = host.spawn_command(command);
         until(WAIT, "the agent to be linked", || {
             if let Some(status) = agent.ended() {
