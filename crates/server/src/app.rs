@@ -160,13 +160,13 @@ pub enum EditError {
         /// The configuration file.
         file: PathBuf,
     },
-    /// A channel that monitors use can't be removed.
-    #[error("channel {name:?} is used by {}", .monitors.join(", "))]
+    /// A channel that something names can't be removed.
+    #[error("channel {name:?} is used by {}", .users.join(", "))]
     InUse {
         /// The channel.
         name: String,
-        /// The monitors that name it.
-        monitors: Vec<String>,
+        /// The monitors that name it, and the channels that it stands in for.
+        users: Vec<String>,
     },
     /// The incident has ended already, or somebody took it before.
     #[error("incident {0} is not open")]

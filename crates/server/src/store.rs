@@ -16,6 +16,7 @@ mod observations;
 mod open;
 mod reliability;
 mod threads;
+mod traffic;
 mod undelivered;
 mod upkeep;
 
@@ -34,6 +35,7 @@ pub use lock::Lock;
 pub use notices::{Claimed, Delivery, DeliveryState, Due, Outcome};
 pub use observations::Seen;
 pub use reliability::Reliability;
+pub use traffic::Traffic;
 pub use undelivered::Undelivered;
 pub use upkeep::Kept;
 

@@ -7,6 +7,7 @@ mod account;
 mod alerting;
 mod answer;
 mod assets;
+mod channel_form;
 mod channels;
 mod diagnose;
 mod dress;
@@ -108,9 +109,9 @@ fn inside() -> Router<Web> {
         .route("/alerting/silences", post(alerting::silence))
         .route("/alerting/silences/{id}/end", post(alerting::end_silence))
         .route("/alerting/retry", post(alerting::retry))
-        .route("/channels", get(channels::list).post(channels::create))
-        .route("/new-channel/{kind}", get(channels::new))
-        .route("/channels/{name}/edit", get(channels::edit).post(channels::update))
+        .route("/channels", get(channels::list).post(channel_form::create))
+        .route("/new-channel/{kind}", get(channel_form::new))
+        .route("/channels/{name}/edit", get(channel_form::edit).post(channel_form::update))
         .route("/channels/{name}/test", post(channels::test))
         .route("/channels/{name}/delete", post(channels::delete))
         .route("/locations", get(locations::list).post(locations::add))

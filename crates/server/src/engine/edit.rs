@@ -140,9 +140,12 @@ impl Engine {
         self.editable_channel(&name)?;
         let roster = self.roster();
         let users = roster.entries.iter().filter(|entry| entry.monitor.notify.contains(&name));
-        let monitors: Vec<String> = users.map(|entry| entry.monitor.name.clone()).collect();
-        if !monitors.is_empty() {
-            return Err(EditError::InUse { name, monitors });
+        let mut users: Vec<String> = users.map(|entry| entry.monitor.name.clone()).collect();
+        let others = roster.channels.iter().map(|entry| &entry.channel);
+        let stands_in = others.filter(|other| other.terms.fallback.as_ref() == Some(&name));
+        users.extend(stands_in.map(|other| format!("channel {}", other.name)));
+        if !users.is_empty() {
+            return Err(EditError::InUse { name, users });
         }
         self.shared.store.undefine_channel(&name).await?;
         self.stored.channels.remove(&name);

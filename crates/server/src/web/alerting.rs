@@ -8,7 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use whydown_core::alerting::rules::{Policy, Select, Silence, Targets, Window};
+use whydown_core::alerting::rules::{Digest, Policy, Select, Silence, Targets, Window};
+use whydown_core::notice::{NoticeBody, NoticeEvent};
 use whydown_core::units;
 
 use super::Web;
@@ -19,8 +20,9 @@ use super::view::time::{When, lasted};
 use crate::app::EditError;
 use crate::store::{Reliability, Undelivered};
 
-/// Given-up messages shown.
+/// Given-up messages listed, and those that are seen at once.
 const UNDELIVERED_MAX: usize = 100;
+const SHOWN_MAX: usize = 5;
 /// Days of the figures.
 const DAYS: u64 = 30;
 
@@ -34,6 +36,8 @@ struct AlertingPage {
     windows: Vec<WindowRow>,
     silences: Vec<SilenceRow>,
     undelivered: Vec<UndeliveredRow>,
+    /// So many of them at first sight.
+    shown_max: usize,
     waiting: u64,
     typed: Fields,
     problem: Option<String>,
@@ -108,8 +112,11 @@ struct UndeliveredRow {
     channel: String,
     subject: String,
     error: String,
-    attempts: u32,
+    /// `after 3 attempts`
+    after: String,
     when: When,
+    /// Of an incident that has a page.
+    incident: Option<String>,
 }
 
 async fn template(web: &Web, visit: &Visit) -> Result<AlertingPage, Trouble> {
@@ -136,6 +143,7 @@ async fn template(web: &Web, visit: &Visit) -> Result<AlertingPage, Trouble> {
         windows: rules.maintenance.iter().map(|window| window_row(window, now)).collect(),
         silences: open.map(|silence| silence_row(silence, now)).collect(),
         undelivered: undelivered.iter().map(|notice| undelivered_row(notice, now)).collect(),
+        shown_max: SHOWN_MAX,
         waiting,
         typed: Fields::default(),
         problem: None,
@@ -152,18 +160,19 @@ fn policy_row(policy: &Policy) -> PolicyRow {
         applies += "; at some hours";
     }
     let step = |step: &whydown_core::alerting::rules::Step| {
-        let after = match step.after {
-            Duration::ZERO => "at once".to_owned(),
-            after => format!("after {}", units::show(after)),
+        let after = match (&policy.digest, step.after) {
+            (Some(Digest::Hourly(_)), _) => "collected, told each full hour".to_owned(),
+            (Some(Digest::Daily(at, zone)), _) => {
+                format!("collected, told every day at {} {}", at.strftime("%H:%M"), zone.name())
+            }
+            (None, Duration::ZERO) => "at once".to_owned(),
+            (None, after) => format!("after {}", units::show(after)),
         };
         format!("{after}: {}", who(&step.who))
     };
     let mut steps: Vec<String> = policy.steps.iter().map(step).collect();
     if let Some(repeat) = policy.repeat {
         steps.push(format!("again every {}, {} times", units::show(repeat.every), repeat.times));
-    }
-    if policy.digest.is_some() {
-        steps.push("collected into a digest".to_owned());
     }
     PolicyRow { name: policy.name.clone(), applies, steps }
 }
@@ -199,9 +208,18 @@ fn undelivered_row(notice: &Undelivered, now: Timestamp) -> UndeliveredRow {
         channel: notice.channel.clone(),
         subject: notice.body.subject(),
         error: notice.last_error.clone(),
-        attempts: notice.attempts,
+        after: match notice.attempts {
+            1 => "after 1 attempt".to_owned(),
+            attempts => format!("after {attempts} attempts"),
+        },
         when: When::new(notice.given_up_at, now),
+        incident: has_page(&notice.body).then(|| notice.body.incident.id.clone()),
     }
+}
+
+/// Storms, digests and words about a channel speak of no incident by itself.
+fn has_page(body: &NoticeBody) -> bool {
+    body.group.is_none() && body.event != NoticeEvent::Undelivered
 }
 
 /// `GET /alerting`

@@ -1,19 +1,25 @@
-//! Channels: who is told, and whether the way to them works. Forms are made of what each kind says
-//! of its own settings; secrets are never shown.
+//! Channels: who is told, and whether the way to them works.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use whydown_core::alerting::rules::Targets;
 
 use super::Web;
 use super::dress::{Trouble, page, page_with};
-use super::forms::{Fields, channel_value};
 use super::frame::{Flash, Frame, Visit};
-use crate::app::{ChannelEntry, EditError, Origin};
-use crate::channel::{ChannelKind, Field, KINDS, Kind, Shape};
-use crate::config::{self, Problem};
+use super::view::time::When;
+use crate::app::{ChannelEntry, EditError, Entry, Origin};
+use crate::channel::{KINDS, Kind, Terms};
+use crate::store::Traffic;
+
+/// What the list of channels tells of deliveries.
+const LATELY: Duration = Duration::from_hours(24 * 7);
 
 #[derive(Template)]
 #[template(path = "channels.html")]
@@ -37,27 +43,75 @@ struct ChannelRow {
     kind: &'static str,
     icon: &'static str,
     where_to: String,
-    used_by: usize,
+    used_by: String,
+    in_use: bool,
     from_file: bool,
+    terms: Vec<String>,
+    delivered: Option<When>,
+    failing: Option<(u64, String)>,
+    given_up: u64,
 }
 
-fn rows(web: &Web) -> Vec<ChannelRow> {
+/// Everything that names a channel, for people.
+fn users(web: &Web, name: &str) -> Vec<String> {
     let monitors = web.app.monitors();
-    let used_by =
-        |name: &String| monitors.iter().filter(|entry| entry.monitor.notify.contains(name)).count();
-    let row = |entry: &ChannelEntry| ChannelRow {
-        used_by: used_by(&entry.channel.name),
+    let named = |entry: &&Arc<Entry>| entry.monitor.notify.iter().any(|notify| notify == name);
+    let mut users = match monitors.iter().filter(named).count() {
+        0 => Vec::new(),
+        1 => vec!["1 monitor".to_owned()],
+        count => vec![format!("{count} monitors")],
+    };
+    let config = web.app.config();
+    let has = |who: &Targets| who.channels.iter().any(|channel| channel == name);
+    let policies = config.rules.policies.iter();
+    let policies = policies.filter(|policy| policy.steps.iter().any(|step| has(&step.who)));
+    users.extend(policies.map(|policy| format!("policy {}", policy.name)));
+    let people = config.rules.people.iter();
+    let people = people.filter(|(_, channels)| channels.iter().any(|channel| channel == name));
+    users.extend(people.map(|(person, _)| person.clone()));
+    let channels = web.app.channels();
+    let others = channels.iter().map(|entry| &entry.channel);
+    let others = others.filter(|other| other.terms.fallback.as_deref() == Some(name));
+    users.extend(others.map(|other| format!("channel {}", other.name)));
+    users
+}
+
+fn terms_shown(terms: &Terms) -> Vec<String> {
+    let rate = terms.rate.map(|rate| format!("at most {rate}"));
+    let fallback = terms.fallback.as_ref().map(|other| format!("{other} stands in for it"));
+    rate.into_iter().chain(fallback).collect()
+}
+
+async fn rows(web: &Web) -> Result<Vec<ChannelRow>, Trouble> {
+    let now = web.app.now();
+    let since = now.checked_sub(LATELY).unwrap_or(Timestamp::MIN);
+    let mut traffic = web.app.store().traffic(since).await?;
+    let channels = web.app.channels();
+    let rows = channels.iter().map(|entry| {
+        let traffic = traffic.remove(&entry.channel.name).unwrap_or_default();
+        row(entry, &users(web, &entry.channel.name), traffic, now)
+    });
+    Ok(rows.collect())
+}
+
+fn row(entry: &ChannelEntry, users: &[String], traffic: Traffic, now: Timestamp) -> ChannelRow {
+    ChannelRow {
+        in_use: !users.is_empty(),
+        used_by: if users.is_empty() { "nothing".to_owned() } else { users.join(", ") },
+        terms: terms_shown(&entry.channel.terms),
+        delivered: traffic.delivered_at.map(|at| When::new(at, now)),
+        failing: traffic.error.map(|error| (traffic.failing, error)),
+        given_up: traffic.given_up,
         name: entry.channel.name.clone(),
         kind: entry.channel.kind.kind().title,
         icon: icon(entry.channel.kind.kind()),
         where_to: entry.channel.kind.reaches(),
         from_file: entry.origin == Origin::File,
-    };
-    web.app.channels().iter().map(row).collect()
+    }
 }
 
 /// The sign of a kind, out of those that the pages have.
-fn icon(kind: &Kind) -> &'static str {
+pub(super) fn icon(kind: &Kind) -> &'static str {
     match kind.word {
         "email" => "mail",
         "sms" | "ntfy" | "gotify" | "pushover" => "phone",
@@ -69,305 +123,19 @@ fn icon(kind: &Kind) -> &'static str {
     }
 }
 
-fn template(web: &Web, visit: &Visit) -> ChannelsPage {
+async fn template(web: &Web, visit: &Visit) -> Result<ChannelsPage, Trouble> {
     let allowed = web.app.config().allow_commands;
     let card = |kind: &Kind| KindCard { slug: kind.slug, title: kind.title, icon: icon(kind) };
-    ChannelsPage {
+    Ok(ChannelsPage {
         frame: visit.frame(web, "Channels", "channels"),
-        rows: rows(web),
+        rows: rows(web).await?,
         kinds: KINDS.iter().filter(|kind| allowed || kind.word != "command").map(card).collect(),
-    }
+    })
 }
 
 /// `GET /channels`
 pub(super) async fn list(State(web): State<Web>, visit: Visit) -> Result<Response, Trouble> {
-    page(&template(&web, &visit))
-}
-
-#[derive(Template)]
-#[template(path = "channel_form.html")]
-struct FormPage {
-    frame: Frame,
-    title: &'static str,
-    about: String,
-    icon: &'static str,
-    /// Where the form goes.
-    action: String,
-    /// The name, as typed; fixed when it is changed.
-    name: String,
-    slug: &'static str,
-    exists: bool,
-    inputs: Vec<Input>,
-    problems: Vec<Problem>,
-}
-
-/// One setting in a form.
-#[derive(Clone, Debug)]
-struct Input {
-    key: &'static str,
-    label: String,
-    about: String,
-    example: &'static str,
-    required: bool,
-    value: String,
-    /// A secret is there already and stays when nothing is typed.
-    kept: bool,
-    shape: Shape,
-    problem: Option<String>,
-}
-
-impl Input {
-    /// What kind of element it becomes.
-    fn element(&self) -> &'static str {
-        match self.shape {
-            Shape::Text | Shape::Address => "text",
-            Shape::Secret => "secret",
-            Shape::Long | Shape::List => "area",
-            Shape::LongSecret | Shape::Map => "secret-area",
-            Shape::Number(..) => "number",
-            Shape::Flag | Shape::Choice(_) => "choice",
-        }
-    }
-
-    fn choices(&self) -> Vec<(&'static str, bool)> {
-        let words: &[&'static str] = match self.shape {
-            Shape::Choice(words) => words,
-            _ => &["true", "false"],
-        };
-        words.iter().map(|word| (*word, *word == self.value)).collect()
-    }
-
-    fn limits(&self) -> (u64, u64) {
-        match self.shape {
-            Shape::Number(min, max) => (min, max),
-            _ => (0, 0),
-        }
-    }
-
-    /// An example that could be mistaken for a value is none.
-    fn placeholder(&self) -> &'static str {
-        if self.example.starts_with("${") { "" } else { self.example }
-    }
-}
-
-/// What stands in the form's fields.
-enum Typed<'a> {
-    Nothing,
-    /// A submitted form; secrets are typed again.
-    Form(&'a Fields),
-    /// The settings in force, without secrets.
-    Settings(&'a Value),
-}
-
-fn inputs(kind: &Kind, typed: &Typed<'_>, exists: bool, problems: &mut Vec<Problem>) -> Vec<Input> {
-    let mut inputs = Vec::new();
-    for field in kind.fields {
-        let at = format!("{}.{}", kind.word, field.key);
-        let (mine, others): (Vec<Problem>, Vec<Problem>) =
-            std::mem::take(problems).into_iter().partition(|problem| problem.key.starts_with(&at));
-        *problems = others;
-        let told = |problem: &Problem| match &problem.hint {
-            Some(hint) => format!("{}: {hint}", problem.message),
-            None => problem.message.clone(),
-        };
-        inputs.push(Input {
-            key: field.key,
-            label: label(field.key),
-            about: field.about(),
-            example: field.example,
-            required: field.required,
-            value: value(field, typed),
-            kept: exists && is_secret(field),
-            shape: field.shape,
-            problem: mine.first().map(told),
-        });
-    }
-    inputs
-}
-
-fn is_secret(field: &Field) -> bool {
-    matches!(field.shape, Shape::Secret | Shape::LongSecret | Shape::Map)
-}
-
-fn value(field: &Field, typed: &Typed<'_>) -> String {
-    match typed {
-        Typed::Nothing => String::new(),
-        Typed::Form(_) if is_secret(field) => String::new(),
-        Typed::Form(form) => form.get(field.key).to_owned(),
-        Typed::Settings(_) if is_secret(field) => String::new(),
-        Typed::Settings(settings) => match &settings[field.key] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            Value::Array(items) => {
-                let texts = items.iter().map(|item| item.as_str().unwrap_or_default());
-                texts.collect::<Vec<_>>().join("\n")
-            }
-            other => other.to_string(),
-        },
-    }
-}
-
-/// A key for people: `api_base` is "API base".
-fn label(key: &str) -> String {
-    let mut words: Vec<String> = key.split('_').map(str::to_owned).collect();
-    for word in &mut words {
-        match word.as_str() {
-            "api" | "url" | "id" | "smtp" | "tls" => *word = word.to_uppercase(),
-            "argv" => "Program and arguments".clone_into(word),
-            _ => {}
-        }
-    }
-    let label = words.join(" ");
-    let mut chars = label.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-fn kind(slug: &str) -> Result<&'static Kind, Trouble> {
-    KINDS.iter().find(|kind| kind.slug == slug).ok_or(Trouble::NotFound("kind of channel"))
-}
-
-fn form_page(web: &Web, visit: &Visit, kind: &'static Kind) -> FormPage {
-    FormPage {
-        frame: visit.frame(web, format!("Add: {}", kind.title), "channels"),
-        title: kind.title,
-        about: kind.about(),
-        icon: icon(kind),
-        action: "/channels".to_owned(),
-        name: String::new(),
-        slug: kind.slug,
-        exists: false,
-        inputs: Vec::new(),
-        problems: Vec::new(),
-    }
-}
-
-/// `GET /new-channel/{kind}`
-pub(super) async fn new(
-    State(web): State<Web>,
-    visit: Visit,
-    Path(slug): Path<String>,
-) -> Result<Response, Trouble> {
-    let kind = kind(&slug)?;
-    let mut form = form_page(&web, &visit, kind);
-    form.inputs = inputs(kind, &Typed::Nothing, false, &mut Vec::new());
-    page(&form)
-}
-
-/// The form again, with what is wrong beside each field.
-fn again(
-    mut form: FormPage,
-    kind: &'static Kind,
-    fields: &Fields,
-    error: EditError,
-) -> Result<Response, Trouble> {
-    let (status, mut problems) = match error {
-        EditError::Invalid(problems) => (StatusCode::UNPROCESSABLE_ENTITY, problems),
-        error @ EditError::NameTaken { .. } => {
-            let message = error.to_string();
-            let problem = Problem { key: "name".to_owned(), message, hint: None, place: None };
-            (StatusCode::CONFLICT, vec![problem])
-        }
-        error => return Err(error.into()),
-    };
-    form.frame.flash = Some(Flash::bad(if form.exists {
-        "The channel was not changed."
-    } else {
-        "The channel was not created."
-    }));
-    form.inputs = inputs(kind, &Typed::Form(fields), form.exists, &mut problems);
-    form.problems = problems;
-    page_with(status, &form)
-}
-
-/// `POST /channels`
-pub(super) async fn create(
-    State(web): State<Web>,
-    visit: Visit,
-    fields: Fields,
-) -> Result<Response, Trouble> {
-    let kind = kind(fields.get("kind"))?;
-    let made = match config::channel(&channel_value(kind, &fields)) {
-        Ok(channel) => web.app.create_channel(channel).await,
-        Err(problems) => Err(EditError::Invalid(problems)),
-    };
-    match made {
-        Ok(_) => Ok(Redirect::to("/channels?done=created").into_response()),
-        Err(error) => {
-            let mut form = form_page(&web, &visit, kind);
-            fields.get("name").clone_into(&mut form.name);
-            again(form, kind, &fields, error)
-        }
-    }
-}
-
-fn found(web: &Web, name: &str) -> Result<ChannelEntry, Trouble> {
-    let channels = web.app.channels();
-    let entry = channels.iter().find(|entry| entry.channel.name == name);
-    entry.cloned().ok_or(Trouble::NotFound("channel"))
-}
-
-fn edit_page(web: &Web, visit: &Visit, name: &str, of: &ChannelKind) -> FormPage {
-    let kind = of.kind();
-    FormPage {
-        frame: visit.frame(web, format!("Change {name}"), "channels"),
-        action: format!("/channels/{}/edit", crate::notify::reply::segment(name)),
-        name: name.to_owned(),
-        exists: true,
-        ..form_page(web, visit, kind)
-    }
-}
-
-/// `GET /channels/{name}/edit`
-pub(super) async fn edit(
-    State(web): State<Web>,
-    visit: Visit,
-    Path(name): Path<String>,
-) -> Result<Response, Trouble> {
-    let entry = found(&web, &name)?;
-    if entry.origin == Origin::File {
-        let error = EditError::read_only("channel", &name, web.app.roster().file());
-        return Err(error.into());
-    }
-    let mut form = edit_page(&web, &visit, &name, &entry.channel.kind);
-    let kind = entry.channel.kind.kind();
-    let shown = entry.channel.to_shown();
-    form.inputs = inputs(kind, &Typed::Settings(&shown[kind.word]), true, &mut Vec::new());
-    page(&form)
-}
-
-/// `POST /channels/{name}/edit`
-pub(super) async fn update(
-    State(web): State<Web>,
-    visit: Visit,
-    Path(name): Path<String>,
-    fields: Fields,
-) -> Result<Response, Trouble> {
-    let entry = found(&web, &name)?;
-    let kind = entry.channel.kind.kind();
-    let mut value = channel_value(kind, &fields);
-    keep_secrets(kind, &mut value, &entry, &fields);
-    if let Value::Object(map) = &mut value {
-        // The form does not show these.
-        entry.channel.terms.write(map);
-    }
-    match web.app.update_channel(&name, value).await {
-        Ok(_) => Ok(Redirect::to("/channels?done=saved").into_response()),
-        Err(error) => {
-            again(edit_page(&web, &visit, &name, &entry.channel.kind), kind, &fields, error)
-        }
-    }
-}
-
-/// A secret that was not typed again keeps what it was, unless it shall be forgotten.
-fn keep_secrets(kind: &Kind, value: &mut Value, entry: &ChannelEntry, fields: &Fields) {
-    let shown = entry.channel.to_shown();
-    let Value::Object(settings) = &mut value[kind.word] else { return };
-    for field in kind.fields.iter().filter(|field| is_secret(field)) {
-        let forget = !fields.get(&format!("forget-{}", field.key)).is_empty();
-        if !forget && !settings.contains_key(field.key) && !shown[kind.word][field.key].is_null() {
-            settings.insert(field.key.to_owned(), shown[kind.word][field.key].clone());
-        }
-    }
+    page(&template(&web, &visit).await?)
 }
 
 /// `POST /channels/{name}/test`
@@ -379,7 +147,7 @@ pub(super) async fn test(
     match web.app.send_test(&name).await {
         Ok(()) => Ok(Redirect::to("/channels?done=tested").into_response()),
         Err(EditError::NotDelivered(why)) => {
-            let mut page = template(&web, &visit);
+            let mut page = template(&web, &visit).await?;
             let text = format!("The test message over {name:?} was not delivered: {why}");
             page.frame.flash = Some(Flash::bad(text));
             page_with(StatusCode::BAD_GATEWAY, &page)
@@ -397,45 +165,10 @@ pub(super) async fn delete(
     match web.app.delete_channel(&name).await {
         Ok(()) => Ok(Redirect::to("/channels?done=deleted").into_response()),
         Err(error @ (EditError::InUse { .. } | EditError::ReadOnly { .. })) => {
-            let mut page = template(&web, &visit);
+            let mut page = template(&web, &visit).await?;
             page.frame.flash = Some(Flash::bad(format!("Not deleted: {error}.")));
             page_with(StatusCode::CONFLICT, &page)
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The channel form as the JSON that configuration and API check.
-pub(super) fn settings_of(kind: &Kind, fields: &Fields) -> Map<String, Value> {
-    let mut settings = Map::new();
-    for field in kind.fields {
-        let typed = match field.shape {
-            Shape::Secret | Shape::LongSecret => fields.exact(field.key),
-            _ => fields.get(field.key).to_owned(),
-        };
-        if typed.is_empty() {
-            continue;
-        }
-        let value = match field.shape {
-            Shape::List => fields.lines(field.key).into(),
-            Shape::Map => headers(&fields.lines(field.key)),
-            Shape::Flag => match typed.as_str() {
-                "true" => true.into(),
-                "false" => false.into(),
-                _ => typed.into(),
-            },
-            _ => typed.into(),
-        };
-        settings.insert(field.key.to_owned(), value);
-    }
-    settings
-}
-
-/// Lines of `Name: value`.
-fn headers(lines: &[String]) -> Value {
-    let pair = |line: &String| {
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        (name.trim().to_owned(), Value::from(value.trim()))
-    };
-    Value::Object(lines.iter().map(pair).collect())
 }

@@ -85,13 +85,23 @@ pub(super) fn monitor_patch(fields: &Fields) -> Value {
     })
 }
 
+/// What every kind of channel can have besides its own settings.
+pub(super) const TERMS: [&str; 3] = ["rate", "fallback", "fallback_after"];
+
 /// The channel form as the JSON that configuration and API check.
 pub(super) fn channel_value(kind: &Kind, fields: &Fields) -> Value {
-    let mut settings = super::channels::settings_of(kind, fields);
+    let mut settings = super::channel_form::settings_of(kind, fields);
     if let Mark::Provider(provider) = kind.mark {
         settings.insert("provider".to_owned(), provider.into());
     }
-    json!({ "name": fields.get("name"), kind.word: settings })
+    let mut value = json!({ "name": fields.get("name"), kind.word: settings });
+    for key in TERMS {
+        let typed = fields.get(key);
+        if !typed.is_empty() {
+            value[key] = typed.parse::<u32>().map_or_else(|_| typed.into(), Value::from);
+        }
+    }
+    value
 }
 
 #[cfg(test)]

@@ -337,6 +337,7 @@ fn every_scene_is_told_as_its_script_says() {
             assert!(names.insert(case.name.clone()), "two cases are called {:?}", case.name);
             let seen = play(&config, case);
             if seen == case.script {
+                println!("{}: {}", file.file_stem().unwrap().display(), case.name);
                 continue;
             }
             // Scripts may be alike; names are not.

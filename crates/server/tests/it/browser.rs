@@ -11,13 +11,33 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use whydown_lab::{Browser, Host, until};
 use whydown_server::channel::Channel;
-use whydown_server::config::Config;
+use whydown_server::config::{self, Config};
+use whydown_server::outbox::Schedule;
+use whydown_server::serve::{Probing, Surroundings};
 
 use crate::demo;
 use crate::site::{PASSWORD, Site};
 
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Who is told, for the page of it.
+const RULES: &str = "
+channels: [{ name: ops, webhook: { url: 'http://127.0.0.1:9/' } }]
+people: [{ name: Ada Lovelace, notify: ops }, { name: Grace Hopper, notify: ops }]
+on_call:
+  - { name: primary, people: [Ada Lovelace, Grace Hopper], since: 2026-01-05 09:00 }
+  - { name: nights, shifts: [{ person: Grace Hopper, hours: '22:00-06:00' }] }
+policies:
+  - name: urgent
+    match: { severity: critical }
+    steps: [{ after: 2m, on_call: primary }, { after: 10m, people: [Ada Lovelace, Grace Hopper] }]
+    repeat: { every: 15m, times: 4 }
+  - { name: low, match: { tags: lab }, notify: ops, digest: { every: day, at: '08:00' } }
+maintenance:
+  - { name: patch day, tags: [front], month_days: ['second tue'], at: '02:00', for: 2h }
+  - { name: always, tags: [nothing], days: [mon, tue, wed, thu, fri, sat, sun], at: '00:00', for: 24h }
+";
+
 /// Tallest picture, in CSS pixels.
 const TALLEST: u64 = 4_000;
 
@@ -151,7 +171,11 @@ fn assert_quiet(browser: &Browser) {
 #[tokio::test(flavor = "multi_thread")]
 async fn from_set_up_to_an_acknowledged_incident() {
     let receiver = listen(axum::Router::new().fallback(|| async { "taken" })).await;
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("whydown.yaml");
+    std::fs::write(&rules, RULES).unwrap();
     let config = Config {
+        rules: config::load(&rules, &|_| None).unwrap().rules,
         monitors: demo::monitors(&["ops", "pager"]),
         channels: vec![
             hook("ops", &format!("{receiver}/in")),
@@ -160,7 +184,9 @@ async fn from_set_up_to_an_acknowledged_incident() {
         file: Some("/etc/whydown/whydown.yaml".into()),
         ..Config::default()
     };
-    let seat = Seat::new(Site::with(config).await).await;
+    let schedule = Schedule { attempts_max: 1, ..Schedule::default() };
+    let around = Surroundings { schedule, probing: Probing::Off, ..Surroundings::default() };
+    let seat = Seat::new(Site::around(config, around).await).await;
     demo::fill(&seat.site, 90).await;
     let setup = seat.site.setup_path().await;
     let runtime = Handle::current();
@@ -179,7 +205,11 @@ async fn from_set_up_to_an_acknowledged_incident() {
         seat.pictures(&browser, "incident");
         browser.find("form[action$='/acknowledge'] button").click();
         browser.wait_text("Acknowledged by admin");
-        seat.picture(&browser, "incident-acknowledged", 1_280, false);
+        browser.find("#text").type_text("The switch in rack 4 was replaced.");
+        browser.find("form[action$='/comments'] button").click();
+        browser.wait_text("admin: The switch in rack 4 was replaced.");
+        seat.pictures(&browser, "incident-acknowledged");
+        alerting(&seat, &browser);
         assert_quiet(&browser);
         live(&seat, &browser, &runtime);
         other_pages(&seat, &browser);
@@ -219,6 +249,22 @@ fn live(seat: &Seat, browser: &Browser, runtime: &Handle) {
     browser.wait_text("live");
 }
 
+/// The page of alerts: what was given up is there, and a silence is made and ended.
+fn alerting(seat: &Seat, browser: &Browser) {
+    browser.open(&seat.url("/alerting"));
+    browser.find("#monitors").type_text("shop, intra*");
+    browser.find("#for").type_text("2h");
+    browser.find("#comment").type_text("moving to another rack");
+    browser.find("form[action='/alerting/silences'] button").click();
+    browser.wait_text("by admin: moving to another rack");
+    seat.pictures(browser, "alerting");
+    browser.find("details.more summary").click();
+    seat.picture(browser, "alerting-all", 1_280, false);
+    assert!(!browser.find_all("form[action='/alerting/retry'] button").is_empty());
+    browser.find("form[action$='/end'] button").click();
+    browser.wait_text("Nothing is silenced.");
+}
+
 fn linked(browser: &Browser) -> Option<()> {
     let linked = browser.script("return document.documentElement.dataset.linked;", &[]);
     (linked == "yes").then_some(())
@@ -230,6 +276,7 @@ fn other_pages(seat: &Seat, browser: &Browser) {
         ("incidents", "/incidents"),
         ("channels", "/channels"),
         ("hosts", "/hosts"),
+        ("new-channel", "/new-channel/slack-bot"),
         ("account", "/account"),
         ("new-monitor", "/new"),
         ("not-found", "/nowhere"),

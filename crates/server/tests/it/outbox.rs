@@ -12,8 +12,8 @@ use whydown_server::serve::{Running, Surroundings};
 use whydown_server::store::{DeliveryState, IncidentFilter};
 
 use crate::support::{
-    HandClock, PATIENCE, around, config, eventually, fine, monitor, quick, refused, scratch, start,
-    webhook,
+    HandClock, PATIENCE, around, at, config, eventually, fine, monitor, quick, refused, scratch,
+    start, webhook,
 };
 
 fn receiver() -> Receiver {
@@ -136,6 +136,12 @@ async fn what_is_given_up_is_told_over_another_channel_once_an_hour_and_can_be_t
     let dead = store.undelivered(None, 10).await.unwrap();
     assert_eq!(dead.len(), 2);
     assert!(dead[0].last_error.contains("500"), "{}", dead[0].last_error);
+    let traffic = eventually("the word about it", async || {
+        let traffic = store.traffic(at(-3_600)).await.unwrap();
+        traffic["well"].delivered_at.is_some().then_some(traffic)
+    })
+    .await;
+    assert_eq!((traffic["ill"].given_up, traffic["ill"].delivered_at), (2, None));
     ill.set_reply(Reply::status(200));
     running.app().retry(&dead[0].key).await.unwrap();
     eventually("the second life", async || {

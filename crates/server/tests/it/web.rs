@@ -232,6 +232,42 @@ async fn channels_are_made_listed_without_secrets_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_channel_has_a_rate_and_a_fallback_that_stays_as_long_as_it_is_named() {
+    let site = Site::empty().await;
+    let visitor = site.visitor().await;
+    let hook = |name: &'static str, rate: &'static str, fallback: &'static str| {
+        [
+            ("kind", "webhook"),
+            ("name", name),
+            ("url", "https://hooks.example.com/x"),
+            ("rate", rate),
+            ("fallback", fallback),
+            ("fallback_after", if fallback.is_empty() { "" } else { "2" }),
+        ]
+    };
+    visitor.post("/channels", &hook("spare", "", "")).await;
+    let wrong = visitor.post("/channels", &hook("ops", "fast", "spare")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.body.contains("is no rate; write for example 30/1m"), "{}", wrong.body);
+    assert!(wrong.body.contains("<option selected>spare</option>"), "{}", wrong.body);
+    let made = visitor.post("/channels", &hook("ops", "30/1m", "spare")).await;
+    assert_eq!(made.header(header::LOCATION), "/channels?done=created", "{}", made.body);
+    let page = visitor.get("/channels").await.body;
+    for part in ["at most 30/1m · spare stands in for it", "used by channel ops"] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    let kept = visitor.post("/channels/spare/delete", &[]).await;
+    assert_eq!(kept.status, StatusCode::CONFLICT, "{}", kept.body);
+    let form = visitor.get("/channels/ops/edit").await.body;
+    assert!(form.contains("value=\"30/1m\"") && form.contains("value=\"2\""), "{form}");
+    visitor.post("/channels/ops/edit", &hook("ops", "", "")).await;
+    let page = visitor.get("/channels").await.body;
+    assert!(!page.contains("30/1m") && !page.contains("stands in"), "{page}");
+    let gone = visitor.post("/channels/spare/delete", &[]).await;
+    assert_eq!(gone.header(header::LOCATION), "/channels?done=deleted");
+}
+
+#[tokio::test]
 async fn a_target_that_cannot_be_read_is_explained() {
     let site = Site::empty().await;
     let visitor = site.visitor().await;
