@@ -145,14 +145,10 @@ impl Message {
         matches!(self.event, NoticeEvent::Resolved)
     }
 
-    /// Is it one incident that somebody can take?
+    /// Is it trouble that somebody can take: an incident, or all of a storm?
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        let goes_on = matches!(
-            self.event,
-            NoticeEvent::Opened | NoticeEvent::Updated | NoticeEvent::Reminded
-        );
-        goes_on && self.members.is_empty()
+        matches!(self.event, NoticeEvent::Opened | NoticeEvent::Updated | NoticeEvent::Reminded)
     }
 
     /// Notes and the incidents of a group, a line each.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
-use whydown_core::notice::{Notice, NoticeEvent};
+use whydown_core::notice::{Notice, NoticeBody, NoticeEvent};
 
 use super::{Store, StoreError, count, from_ms, to_ms, unreadable};
 
@@ -334,6 +334,21 @@ impl Store {
         .await
         .map_err(|error| self.explain(error))?;
         Ok(rows.into_iter().map(delivery).collect())
+    }
+
+    /// The newest notice of an incident or a storm.
+    ///
+    /// # Errors
+    /// A failed statement, an unreadable notice.
+    pub async fn last_notice_of(&self, incident: &str) -> Result<Option<NoticeBody>, StoreError> {
+        let body: Option<String> = sqlx::query_scalar(
+            "SELECT body FROM notices WHERE incident = $1 ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(incident)
+        .fetch_optional(self.readers())
+        .await
+        .map_err(|error| self.explain(error))?;
+        body.map(|body| serde_json::from_str(&body).map_err(unreadable("a notice"))).transpose()
     }
 
     /// How many notices wait, and how many were given up.

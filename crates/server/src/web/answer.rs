@@ -12,6 +12,8 @@ use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use whydown_core::incident::Phase;
+use whydown_core::notice::NoticeEvent;
 use whydown_core::notice::message::clean;
 
 use super::Web;
@@ -93,14 +95,25 @@ async fn answer_page(
     incident: &str,
     headers: &HeaderMap,
 ) -> Result<AnswerPage, Trouble> {
-    let found = web.app.store().incident(incident).await?;
-    let found = found.ok_or(Trouble::NotFound("incident"))?;
+    let frame = Frame::outside("Acknowledge", theme_of(headers));
+    let store = web.app.store();
+    if let Some(found) = store.incident(incident).await? {
+        return Ok(AnswerPage {
+            frame,
+            monitor: found.monitor,
+            summary: found.diagnosis.summary,
+            open: found.phase == Phase::Open,
+            path: format!("/incidents/{incident}"),
+        });
+    }
+    // A storm is no incident of its own: what was said of it last has to do.
+    let said = store.last_notice_of(incident).await?.ok_or(Trouble::NotFound("incident"))?;
     Ok(AnswerPage {
-        frame: Frame::outside("Acknowledge", theme_of(headers)),
-        monitor: found.monitor.clone(),
-        summary: found.diagnosis.summary.clone(),
-        open: found.phase == whydown_core::incident::Phase::Open,
-        path: format!("/incidents/{incident}"),
+        frame,
+        monitor: said.monitor.name,
+        summary: said.diagnosis.summary,
+        open: said.event != NoticeEvent::Resolved,
+        path: "/incidents?state=open".to_owned(),
     })
 }
 

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use whydown_core::alerting::rules::{Grouping, Rules};
 use whydown_core::incident::{Incident, Phase};
 use whydown_lab::{Answer, Host, Receiver, Reply};
 use whydown_server::config::{self, Config};
@@ -31,6 +32,10 @@ struct Stage {
 }
 
 async fn stage(kind: &str, settings: impl FnOnce(&str) -> Value) -> Stage {
+    stage_of(Rules::default(), kind, settings).await
+}
+
+async fn stage_of(rules: Rules, kind: &str, settings: impl FnOnce(&str) -> Value) -> Stage {
     let receiver = Receiver::start(&Host::machine(), 0);
     let good = r#"{"ok": true, "ts": "1.2", "result": {"message_id": 7}}"#;
     receiver.set_reply(Reply::Answer(Answer::new(200).body(good)));
@@ -38,7 +43,8 @@ async fn stage(kind: &str, settings: impl FnOnce(&str) -> Value) -> Stage {
     let channel = config::channel(&value).unwrap_or_else(|wrong| panic!("{wrong:?}"));
     let config = Config {
         base_url: Some(BASE.to_owned()),
-        monitors: vec![monitor("shop", &["on call"])],
+        rules,
+        monitors: vec![monitor("shop", &["on call"]), monitor("blog", &["on call"])],
         channels: vec![channel],
         ..Config::default()
     };
@@ -122,6 +128,32 @@ async fn the_link_of_a_message_asks_before_it_acknowledges_and_works_once() {
     let taken = stage.post(path, &[], "").await;
     assert!(taken.status == StatusCode::OK && taken.body.contains("Acknowledged."));
     assert_eq!(stage.taken_by().await.as_deref(), Some("via on call"));
+    assert_eq!(stage.post(path, &[], "").await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_the_message_of_a_storm_takes_all_that_is_in_it() {
+    // Every incident is part of a storm.
+    let grouping = Some(Grouping { after: 0, ..Grouping::default() });
+    let rules = Rules { grouping, ..Rules::default() };
+    let template = "{\"a\": \"{{acknowledge}}\", \"b\": \"{{title}}\"}";
+    let settings = |url: &str| json!({ "url": url, "template": template });
+    let stage = stage_of(rules, "webhook", settings).await;
+    assert!(stage.sent.contains("1 monitor of shop.example.com is down"), "{}", stage.sent);
+    let app = stage.site.running.app();
+    stage.site.running.report(refused("blog", 0)).await;
+    stage.site.running.settled().await;
+    let page = address(&stage.sent);
+    let path = page.strip_prefix(BASE).unwrap();
+    assert!(path.contains("/group-"), "{path}");
+    let asked = stage.site.get(path).await;
+    assert!(asked.status == StatusCode::OK && asked.body.contains("<button"), "{}", asked.body);
+    assert!(asked.body.contains("of shop.example.com is down"), "{}", asked.body);
+    let taken = stage.post(path, &[], "").await;
+    assert!(taken.body.contains("Acknowledged."), "{}", taken.body);
+    let all = app.store().incidents(&IncidentFilter::default(), None, 10).await.unwrap();
+    let taken: Vec<_> = all.iter().map(|incident| incident.acknowledged.clone().unwrap()).collect();
+    assert_eq!(taken.iter().map(|taken| taken.by.as_str()).collect::<Vec<_>>(), ["via on call"; 2]);
     assert_eq!(stage.post(path, &[], "").await.status, StatusCode::CONFLICT);
 }
 
