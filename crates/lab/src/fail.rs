@@ -40,7 +40,7 @@ impl<T> OrFail<T> for Option<T> {
 }
 
 /// Debian's packages that the lab takes its programs from, by program.
-const PACKAGES: [(&str, &str); 39] = [
+const PACKAGES: [(&str, &str); 40] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("nft", "nftables"),
@@ -79,6 +79,7 @@ const PACKAGES: [(&str, &str); 39] = [
     ("node", "nodejs"),
     ("script", "bsdutils"),
     ("apache2", "apache2-bin"),
+    ("caddy", "caddy"),
     ("/usr/bin/python3", "python3"),
 ];
 

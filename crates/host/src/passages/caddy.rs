@@ -1,5 +1,7 @@
-//! Caddy: sites of a Caddyfile with `reverse_proxy` and `php_fastcgi`; `import` is followed.
+//! Caddy: sites of a Caddyfile with `reverse_proxy` and `php_fastcgi`; `import` is followed, to
+//! files and to snippets.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use whydown_core::inside::Passage;
@@ -7,6 +9,11 @@ use whydown_core::inside::Passage;
 use super::{Reader, upstream};
 
 const DEPTH_MAX: usize = 8;
+/// Lines with all snippets put in.
+const LINES_MAX: usize = 100_000;
+
+/// A line's words, and its place.
+type Line = (Vec<String>, String);
 
 /// Reads a Caddyfile.
 pub(super) fn read(reader: &mut Reader, main: &Path) -> Vec<Passage> {
@@ -17,7 +24,7 @@ pub(super) fn read(reader: &mut Reader, main: &Path) -> Vec<Passage> {
     let mut passes: Vec<(String, Vec<String>, String)> = Vec::new();
     let mut start = String::new();
     let mut depth = 0_usize;
-    for (words, source) in lines {
+    for (words, source) in with_snippets(lines) {
         let opens = words.last().is_some_and(|word| word == "{");
         let bare: Vec<&str> =
             words.iter().map(String::as_str).filter(|word| *word != "{").collect();
@@ -58,7 +65,7 @@ pub(super) fn read(reader: &mut Reader, main: &Path) -> Vec<Passage> {
     found
 }
 
-fn gather(reader: &mut Reader, path: &Path, depth: usize, out: &mut Vec<(Vec<String>, String)>) {
+fn gather(reader: &mut Reader, path: &Path, depth: usize, out: &mut Vec<Line>) {
     let Some(text) = reader.read(path).filter(|_| depth < DEPTH_MAX) else { return };
     let place = reader.shown(path);
     for (at, line) in text.lines().enumerate() {
@@ -71,13 +78,51 @@ fn gather(reader: &mut Reader, path: &Path, depth: usize, out: &mut Vec<(Vec<Str
             [] => {}
             [word, pattern] if word == "import" => {
                 let base = path.parent().unwrap_or(Path::new("/"));
-                for path in reader.matching(&base.join(pattern)) {
+                let files = reader.matching(&base.join(pattern));
+                if files.is_empty() {
+                    out.push((words, format!("{place}:{}", at + 1)));
+                }
+                for path in files {
                     gather(reader, &path, depth + 1, out);
                 }
             }
             _ => out.push((words, format!("{place}:{}", at + 1))),
         }
     }
+}
+
+/// Takes `(name) { … }` out, and puts it in where `import name` stands.
+fn with_snippets(lines: Vec<Line>) -> Vec<Line> {
+    let mut snippets: HashMap<String, Vec<Line>> = HashMap::new();
+    let mut rest = Vec::new();
+    let mut open: Option<(String, usize)> = None;
+    for (words, source) in lines {
+        let opens = words.last().is_some_and(|word| word == "{");
+        let closes = words.first().is_some_and(|word| word == "}");
+        let named = words.first().and_then(|word| word.strip_prefix('(')?.strip_suffix(')'));
+        match (&mut open, named) {
+            (None, Some(name)) if opens => open = Some((name.to_owned(), 0)),
+            (None, _) => rest.push((words, source)),
+            (Some((_, 0)), _) if closes => open = None,
+            (Some((name, depth)), _) => {
+                *depth = (*depth + usize::from(opens)).saturating_sub(usize::from(closes));
+                snippets.entry(name.clone()).or_default().push((words, source));
+            }
+        }
+    }
+    // One snippet may import another, but not in a ring.
+    for _ in 0..DEPTH_MAX {
+        let snippet = |(words, _): &Line| match words.as_slice() {
+            [word, name, ..] if word == "import" => snippets.get(name),
+            _ => None,
+        };
+        if rest.len() > LINES_MAX || !rest.iter().any(|line| snippet(line).is_some()) {
+            break;
+        }
+        let put_in = |line: Line| snippet(&line).cloned().unwrap_or_else(|| vec![line]);
+        rest = rest.into_iter().flat_map(put_in).collect();
+    }
+    rest
 }
 
 fn passages(
@@ -131,6 +176,20 @@ fn plain(to: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_snippet_stands_where_it_is_imported() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("Caddyfile");
+        let text = "(pass) {\n  reverse_proxy {\n    to 127.0.0.1:9001\n  }\n}\n(ring) {\n  \
+                    import ring\n  import pass\n}\nhttp://shop.test {\n  import ring\n}\n";
+        std::fs::write(&path, text).unwrap();
+        let found = read(&mut Reader::default(), &path);
+        let first = found.first().unwrap();
+        assert_eq!((first.port, first.names.as_slice()), (80, &["shop.test".to_owned()][..]));
+        assert_eq!(first.upstreams.first().unwrap().address, "127.0.0.1:9001");
+        assert!(first.source.ends_with("Caddyfile:2"), "{}", first.source);
+    }
 
     #[test]
     fn sites_lead_to_their_upstreams() {

@@ -29,7 +29,7 @@ pub(super) fn write_nginx(inside: &Inside, servers: &str) {
     );
 }
 
-fn apache(inside: &Inside, directives: &str) {
+pub(super) fn apache(inside: &Inside, directives: &str) {
     let at = inside.at("");
     let modules = "/usr/lib/apache2/modules";
     inside.write(
@@ -37,7 +37,8 @@ fn apache(inside: &Inside, directives: &str) {
         &format!(
             "ServerRoot {at}\nServerName shop\nPidFile {at}apache2.pid\nErrorLog {at}apache.log\n\
              LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
-             LoadModule authz_core_module {modules}/mod_authz_core.so\n{directives}\n"
+             LoadModule authz_core_module {modules}/mod_authz_core.so\n{}\n",
+            directives.replace("MODULES", modules)
         ),
     );
     let run = "ExecStart=/usr/sbin/apache2 -D FOREGROUND -f DIR/apache2.conf";
