@@ -39,12 +39,22 @@ pub(super) fn lines(unit: &Unit, file: Option<&Path>, patience: Duration) -> Vec
 }
 
 fn journal(unit: &str, patience: Duration) -> Vec<LogLine> {
-    let of_unit = format!("--unit={unit}");
     let fields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,__REALTIME_TIMESTAMP";
-    let arguments =
-        [&of_unit, "--output=json", fields, "--lines", LINES_READ, "--no-pager", "--quiet"];
+    let options = ["--output=json", fields, "--lines", LINES_READ, "--no-pager", "--quiet"];
+    let matches = matches(unit);
+    let arguments: Vec<&str> =
+        options.into_iter().chain(matches.iter().map(String::as_str)).collect();
     let text = bounded::run("journalctl", &arguments, patience).unwrap_or_default();
     text.lines().filter_map(entry).collect()
+}
+
+/// What the unit said, and what root's processes said about it. `--unit` would take the word of
+/// process 1 alone, and lose why a program can't be started: the child that says so is gone before
+/// journald has seen where it belongs (systemd issue 2913).
+fn matches(unit: &str) -> Vec<String> {
+    let by_root = |field| ["+".to_owned(), format!("{field}={unit}"), "_UID=0".to_owned()];
+    let about = ["UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT"].into_iter().flat_map(by_root);
+    std::iter::once(format!("_SYSTEMD_UNIT={unit}")).chain(about).collect()
 }
 
 /// One entry of `journalctl -o json`. A message that is no text comes as an array of bytes.

@@ -89,6 +89,11 @@ fn leftovers_of_a_killed_run_are_removed_by_the_next_lab() {
         .env("WD_LAB_OWNER", format!("wd{pid}-0"))
         .spawn()
         .unwrap();
+    // In the midst of exec(2) a process shows no environment, and so no owner.
+    let command_line = format!("/proc/{}/cmdline", orphan.id());
+    until(Duration::from_secs(10), "the orphan's start", || {
+        std::fs::read(&command_line).is_ok_and(|line| line.starts_with(b"nc")).then_some(())
+    });
     let _lab = Lab::builder().small().build();
     until(Duration::from_secs(5), "the orphan's end", || orphan.try_wait().unwrap());
     assert!(!Path::new("/run/netns").join(&name).exists());

@@ -275,10 +275,12 @@ fn other_pages(seat: &Seat, browser: &Browser) {
         ("monitor-fine", "/monitors/login?window=7d"),
         ("incidents", "/incidents"),
         ("channels", "/channels"),
+        ("locations", "/locations"),
         ("hosts", "/hosts"),
         ("new-channel", "/new-channel/slack-bot"),
         ("account", "/account"),
         ("new-monitor", "/new"),
+        ("edit-monitor", "/monitors/shop/edit"),
         ("not-found", "/nowhere"),
         ("filter", "/?q=internal&window=90d"),
     ] {
@@ -291,6 +293,7 @@ fn other_pages(seat: &Seat, browser: &Browser) {
     browser.find("form.narrow button.primary").click();
     browser.wait_text("Not saved yet");
     seat.picture(browser, "new-monitor-problems", 1_280, false);
+    joins(seat, browser);
     browser.open(&seat.url("/account"));
     browser.find("#token-name").type_text("deploy script");
     browser.find("form[action='/account/tokens'] button").click();
@@ -299,6 +302,22 @@ fn other_pages(seat: &Seat, browser: &Browser) {
     browser.find("form[action='/sign-out'] button").click();
     browser.wait_url("/sign-in");
     seat.pictures(browser, "sign-in");
+}
+
+/// What has to be started elsewhere is shown once, as a command.
+fn joins(seat: &Seat, browser: &Browser) {
+    browser.open(&seat.url("/locations"));
+    browser.find("#l-name").type_text("fra1");
+    browser.find("#l-region").type_text("eu");
+    browser.find("form[action='/locations'] button").click();
+    browser.wait_text("Start the probe over there");
+    seat.pictures(browser, "location-added");
+    browser.open(&seat.url("/hosts"));
+    browser.find("#h-name").type_text("web1");
+    browser.find("#h-ports").type_text("80, 443");
+    browser.find("form[action='/hosts'] button").click();
+    browser.wait_text("Start the agent on the host");
+    seat.pictures(browser, "host-added");
 }
 
 #[tokio::test(flavor = "multi_thread")]
