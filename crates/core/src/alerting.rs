@@ -480,10 +480,12 @@ impl Alerting {
         self.out.push(Out { channel, sequence: 1, body: digest.body(view) });
     }
 
-    /// A heard channel learns of a group.
-    fn joined(&mut self, incident: &str, channel: &str, group: &str) {
+    /// A heard channel learns of a group: the incident has no message of its own there.
+    fn joined(&mut self, view: &View<'_>, incident: &str, channel: &str, group: &str) {
         let Some(before) = self.escalations.get(incident).cloned() else { return };
         let mut after = before.clone();
+        let text = format!("{channel}: told together with others");
+        self.note(view, &before, MomentKind::Escalated, text);
         if let Some(heard) = after.heard.get_mut(channel) {
             *heard = Heard { group: Some(group.to_owned()), ..heard.clone() };
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::View;
 use super::quiet::Quiet;
-use super::rules::{Applies, Policy, Step, Targets};
+use super::rules::{Applies, Policy, Rules, Step, Targets};
 use crate::incident::{Incident, Phase};
 use crate::monitor::Monitor;
 use crate::units::show;
@@ -68,6 +68,17 @@ pub struct Heard {
     pub group: Option<String>,
 }
 
+/// Who is told next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// When.
+    pub at: Timestamp,
+    /// By which policy.
+    pub policy: String,
+    /// Over which channels; none: nobody is on call then.
+    pub channels: Vec<String>,
+}
+
 impl Escalation {
     pub(super) fn new(incident: &Incident) -> Self {
         Self { incident: incident.id.clone(), monitor: incident.monitor.clone(), ..Self::default() }
@@ -75,6 +86,33 @@ impl Escalation {
 
     pub(super) fn in_group(&self, group: &str) -> bool {
         self.heard.values().any(|heard| heard.group.as_deref() == Some(group))
+    }
+
+    /// What comes next with each policy if nobody takes the incident, soonest first. While there
+    /// is a reason to be quiet nothing does.
+    #[must_use]
+    pub fn next(&self, rules: &Rules) -> Vec<Next> {
+        if self.quiet.is_some() {
+            return Vec::new();
+        }
+        let policies = rules.policies.iter().filter(|policy| policy.digest.is_none());
+        let mut all: Vec<Next> = policies
+            .filter_map(|policy| {
+                let progress = self.progress.get(&policy.name)?;
+                let (from, after, who) = match (policy.steps.get(progress.step), policy.repeat) {
+                    (Some(step), _) => (progress.since, step.after, &step.who),
+                    (None, Some(repeat)) if progress.repeats < repeat.times => {
+                        (progress.last, repeat.every, &policy.steps.last()?.who)
+                    }
+                    (None, _) => return None,
+                };
+                let at = from.checked_add(after).ok()?;
+                let (channels, _) = rules.channels(who, at);
+                Some(Next { at, policy: policy.name.clone(), channels })
+            })
+            .collect();
+        all.sort_by_key(|next| next.at);
+        all
     }
 
     /// The monitors whose reports matter to it.

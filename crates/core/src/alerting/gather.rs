@@ -131,7 +131,7 @@ impl Alerting {
         });
         group.add(incident, view.now);
         self.plan_flush(id, view.now);
-        self.joined(&incident.id, &out.channel, id);
+        self.joined(view, &incident.id, &out.channel, id);
     }
 
     /// A member's incident has ended.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use whydown_core::alerting::Row;
+use whydown_core::alerting::escalation::Escalation;
 use whydown_core::alerting::rules::Silence;
 
 use super::{Store, StoreError, to_ms, unreadable};
@@ -41,6 +42,21 @@ impl Store {
                 .map_err(|error| self.explain(error))?;
         let row = |(kind, key, body)| Row { kind, key, body: Some(body) };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// How far alerting has come with an incident; `None`: it has ended.
+    ///
+    /// # Errors
+    /// A failed statement, an unreadable row.
+    pub async fn escalation(&self, incident: &str) -> Result<Option<Escalation>, StoreError> {
+        let body: Option<String> =
+            sqlx::query_scalar("SELECT body FROM alerting WHERE kind = 'escalation' AND key = $1")
+                .bind(incident)
+                .fetch_optional(self.readers())
+                .await
+                .map_err(|error| self.explain(error))?;
+        let unreadable = unreadable("the state of an alert");
+        body.map(|body| serde_json::from_str(&body).map_err(unreadable)).transpose()
     }
 
     /// The silences that have not ended at `now`, the newest last.

@@ -128,7 +128,18 @@ struct IncidentPage {
     lasted: String,
     moments: Vec<MomentRow>,
     notices: Vec<NoticeRow>,
+    /// Who is told next, if nobody takes it.
+    next: Vec<NextRow>,
+    /// There is no message of its own, and the time line says why.
+    elsewhere: bool,
     text: String,
+}
+
+#[derive(Clone, Debug)]
+struct NextRow {
+    who: String,
+    policy: String,
+    when: When,
 }
 
 #[derive(Clone, Debug)]
@@ -162,6 +173,7 @@ pub(super) async fn incident(
     let incident = store.incident(&id).await?.ok_or(Trouble::NotFound("incident"))?;
     let notices = store.notices_of(&id).await?;
     let now = Timestamp::now();
+    let next = next(&web, &incident, now).await?;
     let said = sentence(&incident.diagnosis);
     let title = format!("{}: {}", incident.monitor, first_sentence(&said).0);
     let status = web.app.status(&incident.monitor);
@@ -179,10 +191,33 @@ pub(super) async fn incident(
         lasted: lasted(incident.duration(now)),
         moments: moments(&incident, &notices, now),
         notices: notices.iter().map(|delivery| notice_row(delivery, now)).collect(),
+        next,
+        elsewhere: incident
+            .timeline
+            .iter()
+            .any(|moment| matches!(moment.kind, MomentKind::Quiet | MomentKind::Escalated)),
         text: plain_text(&web, &incident, now),
         id,
     };
     page(&page_)
+}
+
+async fn next(web: &Web, incident: &Incident, now: Timestamp) -> Result<Vec<NextRow>, Trouble> {
+    if incident.phase != Phase::Open {
+        return Ok(Vec::new());
+    }
+    let config = web.app.config();
+    let escalation = web.app.store().escalation(&incident.id).await?;
+    let next = escalation.map(|escalation| escalation.next(&config.rules)).unwrap_or_default();
+    let row = |next: whydown_core::alerting::escalation::Next| NextRow {
+        who: match next.channels.as_slice() {
+            [] => "nobody".to_owned(),
+            channels => channels.join(", "),
+        },
+        policy: next.policy,
+        when: When::new(next.at, now),
+    };
+    Ok(next.into_iter().map(row).collect())
 }
 
 /// Newest first: during an outage that is what one looks for.

@@ -82,6 +82,7 @@ async fn a_comment_stands_in_the_time_line_and_in_the_export() {
     let page = visitor.get(&format!("/incidents/{id}")).await;
     assert!(page.body.contains("ada: the *switch* &#60;x&#62;"), "{}", page.body);
     assert!(page.body.contains("mail (opened): "), "the notice stands in the time line");
+    assert!(page.body.contains("unless somebody takes it: <b>mail</b>"), "{}", page.body);
     let export = visitor.get(&format!("/incidents/{id}.md")).await;
     assert_eq!(export.header(header::CONTENT_TYPE), "text/markdown; charset=utf-8");
     assert!(export.body.starts_with("# shop: "), "{}", export.body);

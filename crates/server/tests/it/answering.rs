@@ -154,6 +154,8 @@ async fn who_takes_the_message_of_a_storm_takes_all_that_is_in_it() {
     let all = app.store().incidents(&IncidentFilter::default(), None, 10).await.unwrap();
     let taken: Vec<_> = all.iter().map(|incident| incident.acknowledged.clone().unwrap()).collect();
     assert_eq!(taken.iter().map(|taken| taken.by.as_str()).collect::<Vec<_>>(), ["via on call"; 2]);
+    let told = all[0].timeline.iter().any(|m| m.text == "on call: told together with others");
+    assert!(told, "{:?}", all[0].timeline);
     assert_eq!(stage.post(path, &[], "").await.status, StatusCode::CONFLICT);
 }
 
