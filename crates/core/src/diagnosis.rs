@@ -11,7 +11,7 @@ use crate::client::SeenAs;
 use crate::failure::{Failure, Stage};
 use crate::inside::Happening;
 use crate::observation::State;
-use crate::scope::Scope;
+use crate::scope::{OTHER_LOCATIONS, Scope};
 use crate::target::{PortSource, Target};
 use crate::units::{ms, ms_option};
 
@@ -51,6 +51,17 @@ pub struct Diagnosis {
     /// How long it took to find out.
     #[serde(rename = "elapsed_ms", with = "ms")]
     pub elapsed: Duration,
+}
+
+impl Diagnosis {
+    /// The same verdict, seen from more places or from other ones.
+    pub fn widen(&mut self, scope: &Scope) {
+        self.scope = scope.clone();
+        let from_places = self.evidence.iter_mut().find(|fact| fact.source == OTHER_LOCATIONS);
+        if let Some(fact) = from_places {
+            fact.fact = scope.to_string();
+        }
+    }
 }
 
 /// The target as other programs want it: in parts.

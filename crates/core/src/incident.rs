@@ -6,6 +6,8 @@
 
 mod id;
 mod inside;
+mod late;
+mod people;
 mod places;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,8 @@ use crate::quorum::AlertWhen;
 use crate::units::ms;
 pub use id::{incident_id, rounded};
 use inside::{enter_inside, refine};
+use late::correct;
+use people::{acknowledge, comment, retire};
 pub use places::{Place, Quorum, steady};
 use places::{Tally, leave_out, see, suspects};
 
@@ -208,6 +212,11 @@ pub enum Input {
         /// Who is still missing.
         quorum: Quorum,
     },
+    /// Places that could not tell when the incident was opened have spoken since, or won't.
+    Answered {
+        /// The verdict on everything that was seen.
+        diagnosis: Box<Diagnosis>,
+    },
     /// What a location saw long ago, and tells only now: it is remembered, nobody is told.
     Late {
         /// The location's name.
@@ -324,6 +333,7 @@ pub fn step(
             let verdict = Verdict { monitor, diagnosis, quorum, place: None };
             settle(policy, &verdict, &mut next, now)
         }
+        Input::Answered { diagnosis } => correct(policy, &mut next, diagnosis, now),
         Input::Late { location, observations } => {
             for observation in observations {
                 see(policy, &mut next, location, observation);
@@ -523,7 +533,7 @@ fn go_on(
         vec![Effect::Updated(Box::new(incident.clone()))]
     } else if fuller {
         // The same verdict from other places: pages show it, nobody is told again.
-        incident.diagnosis.scope = diagnosis.scope.clone();
+        incident.diagnosis.widen(&diagnosis.scope);
         vec![Effect::Noted(Box::new(incident.clone()))]
     } else if news {
         vec![Effect::Noted(Box::new(incident.clone()))]
@@ -569,31 +579,4 @@ fn end(incident: &mut Incident, at: Timestamp, now: Timestamp) {
     incident.resolved_at = Some(at);
     incident.sequence += 1;
     incident.told_at = now;
-}
-
-fn acknowledge(standing: &mut Standing, by: &str, now: Timestamp) -> Vec<Effect> {
-    let Some(incident) = &mut standing.incident else { return Vec::new() };
-    if incident.phase != Phase::Open {
-        return Vec::new();
-    }
-    incident.phase = Phase::Acknowledged;
-    incident.acknowledged = Some(Acknowledgement { at: now, by: by.to_owned() });
-    incident.note(now, MomentKind::Acknowledged, format!("acknowledged by {by}"));
-    vec![Effect::Acknowledged(Box::new(incident.clone()))]
-}
-
-fn comment(standing: &mut Standing, by: &str, text: &str, now: Timestamp) -> Vec<Effect> {
-    let Some(incident) = &mut standing.incident else { return Vec::new() };
-    incident.comment(by, text, now);
-    vec![Effect::Noted(Box::new(incident.clone()))]
-}
-
-fn retire(standing: &mut Standing, reason: &str, now: Timestamp) -> Vec<Effect> {
-    let incident = standing.incident.take();
-    *standing = Standing { recent: std::mem::take(&mut standing.recent), ..Standing::default() };
-    let Some(mut incident) = incident else { return Vec::new() };
-    end(&mut incident, now, now);
-    incident.ended_by = Some(format!("the monitor was {reason}"));
-    incident.note(now, MomentKind::Resolved, format!("the monitor was {reason}"));
-    vec![Effect::Resolved(Box::new(incident))]
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long answers to a quick failure are waited for.
-pub const WINDOW: Duration = Duration::from_millis(700);
-/// How long more, at most, when fewer than half have answered: long enough to notice that a
-/// probe is gone.
+/// How long answers to a quick failure are waited for when they could change the verdict.
+pub const WINDOW: Duration = Duration::from_secs(3);
+/// How long they count as able to speak, so that their share is not told of in haste: long enough
+/// to notice that a probe is gone.
 pub const PATIENCE: Duration = Duration::from_secs(8);
-/// When evidence and the last answers are waited for no longer, although enough places fail.
+/// How long a late answer corrects the verdict that was told.
+pub const CORRECTION: Duration = Duration::from_secs(30);
+/// How long evidence, and answers that would not change the verdict, are waited for.
 pub const EVIDENCE_WITHIN: Duration = Duration::from_millis(600);
 
 /// Who was asked, and who has answered.
@@ -21,6 +23,7 @@ pub struct Inquiry {
     begun: Timestamp,
     soft: Timestamp,
     hard: Timestamp,
+    end: Timestamp,
     asked: BTreeMap<String, bool>,
     evidence: bool,
 }
@@ -35,6 +38,7 @@ impl Inquiry {
             begun: now,
             soft: after(elapsed + WINDOW),
             hard: after(elapsed + PATIENCE),
+            end: after(elapsed + CORRECTION),
             asked: asked.into_iter().map(|name| (name, false)).collect(),
             evidence: false,
         }
@@ -82,26 +86,29 @@ impl Inquiry {
         self.asked.values().filter(|answered| !**answered).count()
     }
 
-    /// Is a verdict better put off, although enough places fail, until evidence and all answers are
-    /// here?
+    /// Is a verdict better put off, although enough places fail? It is until evidence and all
+    /// answers are here, for a moment; and for as long as the window is open when it is not
+    /// `settled`, that is, when those who have not answered could still change it.
     #[must_use]
-    pub fn holds(&self, now: Timestamp) -> bool {
-        let until = self.begun.checked_add(EVIDENCE_WITHIN).unwrap_or(Timestamp::MAX);
-        (!self.evidence || self.waiting() > 0) && now < until
+    pub fn holds(&self, now: Timestamp, settled: bool) -> bool {
+        let waits = self.waiting() > 0;
+        let moment = self.begun.checked_add(EVIDENCE_WITHIN).unwrap_or(Timestamp::MAX);
+        ((!self.evidence || waits) && now < moment) || (waits && !settled && now < self.soft)
     }
 
-    /// Who has not answered by now is left out, or at last taken by its last word.
+    /// May an answer that comes now still correct the verdict that was told?
+    #[must_use]
+    pub fn corrects(&self, now: Timestamp) -> bool {
+        self.waiting() > 0 && now < self.end
+    }
+
+    /// How far it is.
     #[must_use]
     pub fn stage(&self, now: Timestamp) -> Stage {
-        let waiting = self.waiting();
-        if waiting == 0 {
-            Stage::Over
-        } else if now >= self.hard {
-            Stage::TimeUp
-        } else if now >= self.soft && waiting * 2 <= self.asked.len() {
-            Stage::Over
-        } else {
-            Stage::Open
+        match self.waiting() {
+            0 => Stage::Over,
+            _ if now >= self.hard => Stage::TimeUp,
+            _ => Stage::Open,
         }
     }
 
@@ -109,7 +116,7 @@ impl Inquiry {
     #[must_use]
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
         let evidence = self.begun.checked_add(EVIDENCE_WITHIN).unwrap_or(Timestamp::MAX);
-        let moments = [evidence, self.soft, self.hard];
+        let moments = [evidence, self.soft, self.hard, self.end];
         moments.into_iter().filter(|at| *at > now).min().unwrap_or(now)
     }
 }
@@ -119,9 +126,9 @@ impl Inquiry {
 pub enum Stage {
     /// Answers are still to come.
     Open,
-    /// Enough have answered; the others are left out.
+    /// All who can have answered.
     Over,
-    /// Too few have answered in time: their last word has to do.
+    /// Some have not answered in time: their last word has to do.
     TimeUp,
 }
 
@@ -155,39 +162,52 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_answers_are_enough_when_the_window_ends_fewer_are_not() {
+    fn who_is_silent_for_too_long_is_taken_by_its_last_word() {
         let mut inquiry = ask(5);
-        inquiry.heard("a");
-        assert_eq!(inquiry.stage(at(800)), Stage::Open);
-        inquiry.heard("b");
-        assert_eq!((inquiry.stage(at(700)), inquiry.stage(at(705))), (Stage::Open, Stage::Over));
-        assert_eq!(ask(5).stage(at(8_005)), Stage::TimeUp);
+        for place in ["a", "b", "c"] {
+            inquiry.heard(place);
+        }
+        assert_eq!(inquiry.stage(at(8_004)), Stage::Open);
+        assert_eq!(inquiry.stage(at(8_005)), Stage::TimeUp);
     }
 
     #[test]
     fn who_asks_about_silence_waits_as_long_as_the_silence_took() {
-        let mut inquiry = ask(10_000);
-        inquiry.heard("a");
-        inquiry.heard("b");
-        assert_eq!(inquiry.stage(at(10_600)), Stage::Open);
-        assert_eq!(inquiry.stage(at(10_700)), Stage::Over);
+        let inquiry = ask(10_000);
+        assert!(inquiry.holds(at(12_999), false) && !inquiry.holds(at(13_000), false));
+        assert_eq!(inquiry.stage(at(17_999)), Stage::Open);
+        assert_eq!(inquiry.stage(at(18_000)), Stage::TimeUp);
     }
 
     #[test]
     fn a_verdict_waits_a_moment_for_evidence_and_wakes_are_in_order() {
         let mut inquiry = ask(5);
-        assert!(inquiry.holds(at(599)) && !inquiry.holds(at(600)));
+        assert!(inquiry.holds(at(599), true) && !inquiry.holds(at(600), true));
         inquiry.learnt();
-        assert!(inquiry.holds(at(1)), "nobody has answered");
+        assert!(inquiry.holds(at(1), true), "nobody has answered");
         for place in ["a", "b", "c", "d"] {
-            assert!(inquiry.holds(at(1)), "{place} has not answered");
+            assert!(inquiry.holds(at(1), true), "{place} has not answered");
             inquiry.heard(place);
         }
-        assert!(!inquiry.holds(at(1)));
-        let wakes = [at(0), at(600), at(705), at(8_005)];
+        assert!(!inquiry.holds(at(1), true));
+        let wakes = [at(0), at(600), at(3_005), at(8_005), at(30_005)];
         assert!(wakes.windows(2).all(|pair| inquiry.next_at(pair[0]) == pair[1]));
         let mut inquiry = ask(5);
         inquiry.gone("a");
         assert_eq!(inquiry.waiting(), 3);
+    }
+
+    #[test]
+    fn a_verdict_that_could_still_change_waits_for_the_window_and_is_corrected_after_it() {
+        let mut inquiry = ask(5);
+        inquiry.learnt();
+        for place in ["a", "b", "c"] {
+            inquiry.heard(place);
+        }
+        assert!(inquiry.holds(at(3_004), false) && !inquiry.holds(at(3_005), false));
+        assert!(!inquiry.holds(at(700), true), "what d sees would change nothing");
+        assert!(inquiry.corrects(at(30_004)) && !inquiry.corrects(at(30_005)));
+        inquiry.heard("d");
+        assert!(!inquiry.holds(at(700), false) && !inquiry.corrects(at(700)));
     }
 }

@@ -174,6 +174,15 @@ pub struct Scope {
     pub places: Places,
 }
 
+/// The source of the fact that tells a scope among the evidence.
+pub const OTHER_LOCATIONS: &str = "other locations";
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} locations see it fail", self.failing, self.reporting)
+    }
+}
+
 /// Locations by what they see.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
@@ -281,6 +290,36 @@ pub fn scope_of(sights: &[Sight]) -> Scope {
     }
     let failing = places.failing.len();
     Scope { kind: kind(sights), failing, reporting: failing + places.fine.len(), places }
+}
+
+/// Is the kind of scope the same whatever those who have not answered yet will say? They are
+/// among the sights as places that cannot tell. Tried are: all of them fine, all failing, and each
+/// of them alone against the others.
+#[must_use]
+pub fn is_settled(sights: &[Sight], waiting: &[String]) -> bool {
+    let open: Vec<usize> = (0..sights.len())
+        .filter(|i| sights.get(*i).is_some_and(|sight| waiting.contains(&sight.location.name)))
+        .collect();
+    if open.is_empty() {
+        return true;
+    }
+    let Some(failing) = sights.iter().find(|sight| sight.fails()) else { return false };
+    let (state, extent) = (failing.state, failing.extent);
+    let tried = extent.tried;
+    let fine = Extent { tried, good: tried, bad: Families::default() };
+    let known = kind(sights);
+    let with = |fails: &dyn Fn(usize) -> bool| {
+        let mut sights = sights.to_vec();
+        for i in &open {
+            let Some(sight) = sights.get_mut(*i) else { continue };
+            (sight.state, sight.extent) =
+                if fails(*i) { (state, extent) } else { (State::Up, fine) };
+        }
+        kind(&sights) == known
+    };
+    with(&|_| true)
+        && with(&|_| false)
+        && open.iter().all(|one| with(&|i| i == *one) && with(&|i| i != *one))
 }
 
 fn kind(sights: &[Sight]) -> ScopeKind {

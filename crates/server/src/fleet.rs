@@ -370,6 +370,13 @@ impl Fleet {
         others >= 2 && !state.links.values().any(|link| link.is_live(now))
     }
 
+    /// Is somebody there who can answer?
+    pub(crate) fn is_live(&self, location: &str) -> bool {
+        let state = self.state();
+        (location == LOCAL && state.local)
+            || state.live.get(location).is_some_and(|ids| !ids.is_empty())
+    }
+
     /// Asks all live places of a monitor but `except` to check now; says which. What is asked for
     /// goes out with [`flush`](Self::flush).
     pub(crate) fn ask(&self, monitor: &Monitor, except: &str) -> Vec<String> {

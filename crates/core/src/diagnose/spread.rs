@@ -3,7 +3,7 @@
 use crate::cause::Cause as C;
 use crate::failure::{Failure as F, Stage};
 use crate::observation::{Attempt, State};
-use crate::scope::ScopeKind;
+use crate::scope::{OTHER_LOCATIONS, ScopeKind};
 
 use super::case::Case;
 use super::{Finding, Rule};
@@ -100,7 +100,7 @@ fn over_locations(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let fine = scope.places.fine.len();
-    let fact = format!("{} of {} locations see it fail", scope.failing, scope.reporting);
+    let fact = scope.to_string();
     let ratios: &'static [(C, f64)] = match scope.kind {
         ScopeKind::Global => &[
             (C::PathDrops, 0.2),
@@ -122,5 +122,5 @@ fn over_locations(case: &Case<'_>) -> Option<Finding> {
         ],
         _ => &[],
     };
-    Some(Finding { stage: Stage::Network, fact, source: "other locations", ratios })
+    Some(Finding { stage: Stage::Network, fact, source: OTHER_LOCATIONS, ratios })
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use whydown_core::diagnose::diagnose;
+use whydown_core::diagnosis::Diagnosis;
 use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
 use whydown_core::incident::{Effect, Incident, Input, Phase, Policy, Quorum, Standing, step};
 use whydown_core::observation::{Attempt, Observation, State};
+use whydown_core::scope::{Extent, Location, ScopeKind, Sight, scope_of};
 use whydown_core::target::Target;
 
 /// Seconds after noon.
@@ -89,6 +91,66 @@ impl Watch {
             self.report("local", vec![observation]);
         }
     }
+}
+
+/// A verdict with this scope.
+fn verdict(failing: &[&str], fine: &[&str], silent: &[&str]) -> Box<Diagnosis> {
+    let sight = |state| {
+        move |name: &&str| Sight {
+            location: Location { region: Some(name[..2].into()), ..Location::named(*name) },
+            state,
+            extent: Extent::default(),
+        }
+    };
+    let sights: Vec<Sight> = (failing.iter().map(sight(State::Down)))
+        .chain(fine.iter().map(sight(State::Up)))
+        .chain(silent.iter().map(sight(State::Inconclusive)))
+        .collect();
+    let target: Target = "https://shop.test/".parse().unwrap();
+    let scope = Some(scope_of(&sights));
+    Box::new(diagnose(
+        &target,
+        &Evidence { observations: vec![fails(0)], scope, ..Evidence::default() },
+    ))
+}
+
+#[test]
+fn late_answers_correct_the_scope_and_a_recovery_does_not() {
+    let mut watch = Watch::new(0);
+    for place in ["eu1", "eu2", "us1", "us2"] {
+        watch.report(place, vec![fine(0)]);
+    }
+    for place in ["eu1", "eu2"] {
+        let observations = vec![fails(10)];
+        let (location, quorum) = (place.into(), Quorum::default());
+        let report = Input::Report { location, observations, diagnosis: None, quorum };
+        watch.input(&report, at(10));
+    }
+    let quorum = Quorum { waiting: vec!["us1".into(), "us2".into()], ..Quorum::default() };
+    let diagnosis = verdict(&["eu1", "eu2"], &[], &["us1", "us2"]);
+    watch.input(&Input::Decide { diagnosis, quorum }, at(11));
+    let scope = |watch: &Watch| {
+        let scope = &watch.standing.incident.as_ref().unwrap().diagnosis.scope;
+        (scope.kind, scope.failing, scope.reporting)
+    };
+    assert_eq!(scope(&watch), (ScopeKind::Global, 2, 2));
+    let answer = |watch: &mut Watch, failing: &[&str], fine: &[&str], silent: &[&str]| {
+        watch.told.clear();
+        let diagnosis = verdict(failing, fine, silent);
+        watch.input(&Input::Answered { diagnosis }, at(12));
+        watch.told.join(" ")
+    };
+    // Another kind is told, at once; more of the same is shown.
+    assert_eq!(answer(&mut watch, &["eu1", "eu2"], &["us1"], &["us2"]), "updated to tcp.refused");
+    assert_eq!(scope(&watch), (ScopeKind::Regional, 2, 3));
+    assert_eq!(answer(&mut watch, &["eu1", "eu2"], &["us1", "us2"], &[]), "noted");
+    assert_eq!(scope(&watch), (ScopeKind::Regional, 2, 4));
+    assert_eq!(answer(&mut watch, &["eu1", "eu2"], &["us1", "us2"], &[]), "", "no news");
+    // One that failed is fine by now.
+    assert_eq!(answer(&mut watch, &["eu1"], &["eu2", "us1", "us2"], &[]), "");
+    assert_eq!(scope(&watch), (ScopeKind::Regional, 2, 4));
+    watch.standing.incident = None;
+    assert_eq!(answer(&mut watch, &["eu1"], &["eu2", "us1", "us2"], &[]), "", "it is over");
 }
 
 #[test]

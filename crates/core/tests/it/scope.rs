@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use whydown_core::failure::Failure;
 use whydown_core::observation::{Attempt, Observation};
-use whydown_core::scope::{Location, Scope, ScopeKind, correlate};
+use whydown_core::scope::{Location, Scope, ScopeKind, Sight, correlate, is_settled};
 
 fn place(name: &str, region: &str, network: &str) -> Location {
     let (region, network) = (Some(region.into()), Some(network.into()));
@@ -43,7 +43,11 @@ const PLACES: [(&str, &str, &str); 5] = [
 
 /// `f` fails, `.` fine, `?` cannot tell, one letter for each of [`PLACES`].
 fn picture(letters: &str) -> Scope {
-    let reports: Vec<(Location, Observation)> = PLACES
+    correlate(&reports(letters))
+}
+
+fn reports(letters: &str) -> Vec<(Location, Observation)> {
+    PLACES
         .iter()
         .zip(letters.chars())
         .map(|((name, region, network), letter)| {
@@ -54,8 +58,7 @@ fn picture(letters: &str) -> Scope {
             };
             (place(name, region, network), observation)
         })
-        .collect();
-    correlate(&reports)
+        .collect()
 }
 
 #[test]
@@ -102,4 +105,31 @@ fn one_family_or_some_addresses_are_told_apart() {
     let address = both(&[("192.0.2.1", true), ("192.0.2.2", false)]);
     assert_eq!(address.kind, ScopeKind::Address);
     assert_eq!(address.failing, 2);
+}
+
+#[test]
+fn a_verdict_is_settled_when_no_answer_could_change_it() {
+    for (letters, settled) in [
+        // Everybody has answered.
+        ("ff...", true),
+        // Four fail: whatever the fifth says, it is everyone.
+        ("ffff?", true),
+        // Three fail: a whole region if nobody else does.
+        ("fff??", false),
+        ("f???.", false),
+        ("fff.?", false),
+        ("ff.f?", true),
+        ("?????", false),
+    ] {
+        let reports = reports(letters);
+        let sights: Vec<Sight> =
+            reports.iter().map(|(place, seen)| Sight::of(place.clone(), seen)).collect();
+        let waiting: Vec<String> = reports
+            .iter()
+            .zip(letters.chars())
+            .filter(|(_, letter)| *letter == '?')
+            .map(|((place, _), _)| place.name.clone())
+            .collect();
+        assert_eq!(is_settled(&sights, &waiting), settled, "{letters}");
+    }
 }

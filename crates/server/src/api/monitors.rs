@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use whydown_core::incident::Place;
 
 use super::caller::Caller;
 use super::input::{Asked, Object, page};
@@ -38,6 +39,13 @@ fn shown(status: &MonitorStatus) -> Value {
         })
     });
     object.insert("last_check".to_owned(), json!(last));
+    let place = |(name, place): (&String, &Place)| {
+        let since = place.streak_since;
+        let (state, at, failure) = (place.state, place.at, place.failure);
+        (name.clone(), json!({ "state": state, "since": since, "at": at, "failure": failure }))
+    };
+    let places: Map<String, Value> = standing.places.iter().map(place).collect();
+    object.insert("places".to_owned(), Value::Object(places));
     Value::Object(object)
 }
 

@@ -17,7 +17,7 @@ use whydown_core::incident::{Input, Place, Policy, Quorum, opens, steady};
 use whydown_core::inquiry::{Inquiry, Stage};
 use whydown_core::monitor::Monitor;
 use whydown_core::observation::{Observation, State};
-use whydown_core::scope::{Extent, Location, Scope, Sight, scope_of};
+use whydown_core::scope::{Extent, Location, Scope, Sight, is_settled, scope_of};
 use whydown_core::target::Target;
 use whydown_core::wire::Report;
 
@@ -73,17 +73,6 @@ impl Inquiries {
     pub(super) fn forget(&mut self, monitor: &str) {
         self.open.remove(monitor);
         self.recovering.remove(monitor);
-    }
-
-    fn quorum(&self, monitor: &str, now: Timestamp) -> Quorum {
-        let Some(Open { inquiry, .. }) = self.open.get(monitor) else { return Quorum::default() };
-        let stage = inquiry.stage(now);
-        let waiting = match stage {
-            Stage::Open | Stage::Over => inquiry.unanswered(),
-            // Too few have answered: the last word of the others has to do.
-            Stage::TimeUp => Vec::new(),
-        };
-        Quorum { waiting, patient: stage == Stage::Open, hold: inquiry.holds(now) }
     }
 }
 
@@ -232,10 +221,11 @@ impl Engine {
             location: location.clone(),
             observations: evidence.observations.clone(),
             diagnosis: diagnosis.map(Box::new),
-            quorum: self.inquiries.quorum(&monitor.name, now),
+            quorum: self.quorum(monitor, now),
         };
         self.advance(monitor, &input, now);
         self.decide(monitor, Some(report), now);
+        self.speaks_now(monitor, location, now);
         if !fails && before.is_some_and(|place| place.failing) {
             self.ask_failing(monitor, location, now);
         }
@@ -260,7 +250,8 @@ impl Engine {
         let news = incident.is_some_and(|incident| {
             is_investigated(evidence)
                 || incident.diagnosis.failure != last.failure
-                || before.is_none_or(|place| !place.failing || place.extent.bad != bad(last))
+                || !incident.diagnosis.scope.places.failing.contains(location)
+                || before.is_none_or(|place| place.extent.bad != bad(last))
         });
         let isolated = location == LOCAL && self.shared.fleet.is_isolated();
         if !news && !isolated && !may_be_own_fault(evidence) {
@@ -280,7 +271,7 @@ impl Engine {
 
     /// Opens an incident when enough places fail, with the best evidence of all of them.
     fn decide(&mut self, monitor: &Monitor, report: Option<&Report>, now: Timestamp) {
-        let quorum = self.inquiries.quorum(&monitor.name, now);
+        let quorum = self.quorum(monitor, now);
         let policy = self.policy(monitor, now);
         let Some(standing) = self.standings.get(&monitor.name) else { return };
         if opens(&policy, standing, &quorum)
@@ -291,11 +282,67 @@ impl Engine {
         }
         let opened = self.standings.get(&monitor.name).is_some_and(|s| s.incident.is_some());
         let Some(open) = self.inquiries.open.get(&monitor.name) else { return };
-        let over = open.inquiry.stage(now) != Stage::Open && !quorum.hold;
         // An incident that was opened before all have answered takes their answers in as well.
-        if over || (opened && open.inquiry.waiting() == 0) {
-            self.inquiries.open.remove(&monitor.name);
+        let over = match opened {
+            true => !open.inquiry.corrects(now),
+            false => open.inquiry.stage(now) != Stage::Open && !quorum.hold,
+        };
+        if !over {
+            return;
         }
+        // Who never answered is not said to be fine.
+        let quorum = Quorum { waiting: open.inquiry.unanswered(), ..quorum };
+        if opened && let Some(diagnosis) = self.verdict(monitor, report, &quorum) {
+            self.advance(monitor, &Input::Answered { diagnosis: Box::new(diagnosis) }, now);
+        }
+        self.inquiries.open.remove(&monitor.name);
+    }
+
+    /// A place that could not tell when the incident was opened, and can now, completes its scope.
+    fn speaks_now(&mut self, monitor: &Monitor, location: &String, now: Timestamp) {
+        let speaks = self.place(monitor, location).is_some_and(Place::speaks);
+        let standing = self.standings.get(&monitor.name);
+        let Some(incident) = standing.and_then(|standing| standing.incident.as_ref()) else {
+            return;
+        };
+        let known = &incident.diagnosis.scope.places.silent;
+        if !speaks || !known.contains(location) || self.inquiries.open.contains_key(&monitor.name) {
+            return;
+        }
+        let mut diagnosis = incident.diagnosis.clone();
+        if let Some(scope) = self.scope(monitor, None, &Quorum::default()) {
+            diagnosis.widen(&scope);
+            self.advance(monitor, &Input::Answered { diagnosis: Box::new(diagnosis) }, now);
+        }
+    }
+
+    /// What is known of those who were asked about this monitor.
+    fn quorum(&mut self, monitor: &Monitor, now: Timestamp) -> Quorum {
+        let Some(open) = self.inquiries.open.get_mut(&monitor.name) else {
+            return Quorum::default();
+        };
+        for name in open.inquiry.unanswered() {
+            if !self.shared.fleet.is_live(&name) {
+                open.inquiry.gone(&name);
+            }
+        }
+        let inquiry = &open.inquiry;
+        let stage = inquiry.stage(now);
+        let waiting = match stage {
+            Stage::Open | Stage::Over => inquiry.unanswered(),
+            // The last word of the others has to do.
+            Stage::TimeUp => Vec::new(),
+        };
+        let mut quorum = Quorum { waiting, patient: stage == Stage::Open, hold: true };
+        // Most answers come at once: only when they don't it matters what the others could say.
+        quorum.hold = inquiry.holds(now, true)
+            || (inquiry.holds(now, false) && !self.is_settled(monitor, &quorum));
+        quorum
+    }
+
+    fn is_settled(&self, monitor: &Monitor, quorum: &Quorum) -> bool {
+        let sights = self.sights(monitor, None, quorum);
+        sights.is_none_or(|sights| is_settled(&sights, &quorum.waiting))
     }
 
     /// The verdict on everything that is known at this moment.
@@ -336,6 +383,15 @@ impl Engine {
         newest: Option<(&str, &Observation)>,
         quorum: &Quorum,
     ) -> Option<Scope> {
+        self.sights(monitor, newest, quorum).map(|sights| scope_of(&sights))
+    }
+
+    fn sights(
+        &self,
+        monitor: &Monitor,
+        newest: Option<(&str, &Observation)>,
+        quorum: &Quorum,
+    ) -> Option<Vec<Sight>> {
         let standing = self.standings.get(&monitor.name);
         let mut members = self.shared.fleet.members(monitor);
         let places = standing.map(|standing| &standing.places);
@@ -362,7 +418,7 @@ impl Engine {
                 None => Sight::silent(location),
             }
         });
-        Some(scope_of(&sights.collect::<Vec<_>>()))
+        Some(sights.collect())
     }
 
     /// A first failure: do the others see it too?

@@ -280,7 +280,7 @@ fn other_pages(seat: &Seat, browser: &Browser) {
         ("new-channel", "/new-channel/slack-bot"),
         ("account", "/account"),
         ("new-monitor", "/new"),
-        ("edit-monitor", "/monitors/shop/edit"),
+        ("kept-in-the-file", "/monitors/shop/edit"),
         ("not-found", "/nowhere"),
         ("filter", "/?q=internal&window=90d"),
     ] {

@@ -70,15 +70,16 @@ fn world(lab: Lab, monitors: &str) -> World {
 }
 
 impl World {
-    /// Waits until every monitor is fine everywhere.
+    /// Waits until every monitor is fine, as every place says.
     fn wait_fine(&self, monitors: usize) {
         until(PATIENCE, format!("all to be up: {}", self.probes[0].output()), || {
             let all = self.server.get("/monitors?limit=1000");
+            let fine = |monitor: &&Value| {
+                let places = monitor["places"].as_object().unwrap();
+                places.values().filter(|place| place["state"] == "up").count() == PLACES.len()
+            };
             let all = all["monitors"].as_array()?;
-            let live = self.server.get("/locations");
-            let live = live["locations"].as_array()?.iter().filter(|l| l["state"] == "live");
-            let up = all.iter().filter(|monitor| monitor["state"] == "up").count();
-            (up == monitors && live.count() == PLACES.len()).then_some(())
+            (all.iter().filter(fine).count() == monitors).then_some(())
         });
     }
 
@@ -190,33 +191,30 @@ fn in_forty_five_scenarios_the_scope_is_right_and_nobody_is_told_wrongly() {
     assert_eq!(world.verdicts().len(), 0, "nothing was told of a world that is fine");
     let begin = Instant::now();
     world.lab.r1().nft(&rules);
-    let expected: Vec<_> = cases.iter().filter(|case| case.2.expected.is_some()).collect();
-    let all_told = try_until(PATIENCE, || (world.verdicts().len() >= expected.len()).then_some(()));
+    let wrong = || {
+        let told = world.verdicts();
+        let wrong = cases.iter().filter_map(|(name, _, scenario, ..)| {
+            let scope = told.get(name);
+            let found = scope.map(|scope| {
+                let failing = usize::try_from(scope["failing"].as_u64().unwrap()).unwrap();
+                (scope["kind"].as_str().unwrap(), failing)
+            });
+            let expected = scenario.expected;
+            (found != expected).then(|| format!("{name}: {found:?}, not {expected:?}: {scope:?}"))
+        });
+        wrong.collect::<Vec<_>>()
+    };
+    // Late answers correct what was told: on a busy machine it takes a while until all is right.
+    let all_right = try_until(PATIENCE, || wrong().is_empty().then_some(()));
     let took = begin.elapsed();
     // Whoever should not be told of has had as much time as the others, and a round more.
     let _: Option<()> = try_until(Duration::from_secs(6), || None);
-    let told = world.verdicts();
-    let mut wrong = Vec::new();
-    for (name, _, scenario, _, _) in &cases {
-        let scope = told.get(name);
-        let found = scope.map(|scope| {
-            (scope["kind"].as_str().unwrap().to_owned(), scope["failing"].as_u64().unwrap())
-        });
-        let right = match (&found, scenario.expected) {
-            (None, None) => true,
-            // Places that had not answered when the verdict was due are left out of the first one.
-            (Some((kind, failing)), Some((expected, count))) => {
-                kind == expected && *failing <= count as u64
-            }
-            _ => false,
-        };
-        println!("{name:<50} {found:?}");
-        if !right {
-            wrong.push(format!("{name}: {found:?}, not {:?}; {scope:?}", scenario.expected));
-        }
-    }
-    println!("{} scenarios, {} verdicts within {took:.1?}", cases.len(), told.len());
-    assert!(wrong.is_empty() && all_told.is_some(), "{}", wrong.join("\n"));
+    println!(
+        "{} scenarios, {} verdicts, all right within {took:.1?}",
+        cases.len(),
+        world.verdicts().len()
+    );
+    assert!(all_right.is_some() && wrong().is_empty(), "{}", wrong().join("\n"));
 }
 
 mod timing {
@@ -225,7 +223,7 @@ mod timing {
     #[test]
     fn from_the_first_failing_check_to_the_webhook_with_sixteen_locations() {
         let outages: usize =
-            std::env::var("WHYDOWN_OUTAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+            std::env::var("WHYDOWN_OUTAGES").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
         // A monitor of its own for each: one that comes and goes would be flapping.
         let monitors: String = (0..outages)
             .map(|i| {
