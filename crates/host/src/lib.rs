@@ -8,6 +8,7 @@ pub mod counters;
 mod environment;
 mod files;
 pub mod firewall;
+pub mod footprint;
 pub mod inside;
 pub mod kernel_log;
 pub mod machine;

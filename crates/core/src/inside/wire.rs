@@ -2,6 +2,7 @@
 //! use, too. Unknown fields are ignored and missing ones have defaults.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ pub const AGENT_STREAM_PATH: &str = "/link/inside/stream";
 /// Where [`AgentNews`] go.
 pub const AGENT_NEWS_PATH: &str = "/link/inside/news";
 
+/// An agent says at least so often that it is there.
+pub const AGENT_BEAT: Duration = Duration::from_secs(10);
 /// Views in one message at most.
 pub const VIEWS_MAX: usize = 16;
 /// Happenings in one message at most.

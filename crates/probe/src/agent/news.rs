@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use whydown_core::inside::wire::{AGENT_NEWS_PATH, AgentNews, HAPPENINGS_MAX};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use whydown_core::inside::wire::{AGENT_BEAT, AGENT_NEWS_PATH, AgentNews, HAPPENINGS_MAX};
 use whydown_core::inside::{Happening, HappeningKind, InsideView, Rise, Transport};
 use whydown_host::inside::{Question, addresses, look};
 use whydown_host::machine;
@@ -62,6 +62,8 @@ impl Post {
             overflows: machine::overflows(),
             untold: VecDeque::new(),
         };
+        let mut beats = interval_at(Instant::now() + AGENT_BEAT, AGENT_BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let mut news = AgentNews {
                 sent_at: Timestamp::now(),
@@ -71,6 +73,7 @@ impl Post {
                 happenings: Vec::new(),
                 listeners: None,
             };
+            let mut is_due = false;
             tokio::select! {
                 seen = sight.next() => match seen {
                     Some(seen) => self.take(seen, &memory, &mut state, &mut news),
@@ -85,9 +88,10 @@ impl Post {
                 Some(Ok(view)) = state.looks.join_next() => {
                     news.views.push(with_happenings(view, &state.happenings));
                 }
+                _ = beats.tick() => is_due = true,
                 else => return,
             }
-            if !is_empty(&news) {
+            if is_due || !is_empty(&news) {
                 self.send(news, &mut state).await;
             }
         }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use whydown_core::inside::wire::LISTENERS_MAX;
 use whydown_core::inside::{Clues, Happening, HappeningKind, InsideView, Listener};
+use whydown_host::footprint::Code;
 use whydown_host::inside::first_word;
 use whydown_host::watch::{Change, Watcher};
 use whydown_host::{machine, process};
@@ -173,10 +174,13 @@ fn watch(allowed: &Allowed, tell: &mpsc::Sender<Seen>, memory: &Memory) {
         memory.keep(listener, Timestamp::now());
     }
     memory.keep_all(watcher.listeners());
+    let code = Code::mapped();
     let mut health = Health::new();
     let mut next = Instant::now();
     while !tell.is_closed() {
-        for change in watcher.wait(WAIT_MAX) {
+        let changes = watcher.wait(WAIT_MAX);
+        let is_calm = changes.is_empty();
+        for change in changes {
             let at = Timestamp::now();
             let (Change::Gone(listener) | Change::Came(listener)) = &change;
             if !allowed.has(listener.port) {
@@ -205,6 +209,10 @@ fn watch(allowed: &Allowed, tell: &mpsc::Sender<Seen>, memory: &Memory) {
             for happening in health.look(watcher.listeners()) {
                 let _ = tell.try_send(Seen::Happened(happening));
             }
+        }
+        if is_calm {
+            // Hardly anything of what has just run is needed before the next change.
+            code.release();
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State as Extract};
@@ -17,10 +18,10 @@ use futures_util::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use whydown_core::inside::wire::{
-    AGENT_NEWS_PATH, AGENT_STREAM_PATH, AgentHello, AgentNews, AgentOrder, HAPPENINGS_MAX,
-    VIEWS_MAX,
+    AGENT_BEAT, AGENT_NEWS_PATH, AGENT_STREAM_PATH, AgentHello, AgentNews, AgentOrder,
+    HAPPENINGS_MAX, VIEWS_MAX,
 };
 use whydown_core::inside::{InsideView, Transport};
 use whydown_core::wire::{HEARTBEAT, PROTOCOL, Role, understands};
@@ -40,6 +41,8 @@ const ORDERS_MAX: usize = 64;
 const ADDRESSES_MAX: usize = 256;
 /// Listeners, units, log lines … of one view.
 const ENTRIES_MAX: usize = 64;
+/// An agent that was not heard of for so long is away.
+const GONE_AFTER: Duration = AGENT_BEAT.saturating_mul(3);
 /// Clocks that differ by less are left alone: the way of a message takes time, too.
 const CLOCKS_ALIKE: SignedDuration = SignedDuration::from_millis(500);
 
@@ -74,9 +77,16 @@ struct Link {
     host: WatchedHost,
     addresses: BTreeSet<IpAddr>,
     orders: mpsc::Sender<AgentOrder>,
+    /// When it said something.
+    heard: Instant,
 }
 
 impl Link {
+    /// A machine that lost its power closes no stream.
+    fn is_live(&self) -> bool {
+        self.heard.elapsed() < GONE_AFTER
+    }
+
     fn all_addresses(&self) -> BTreeSet<IpAddr> {
         heard::addresses(&self.addresses, &self.host)
     }
@@ -101,7 +111,8 @@ impl Agents {
     pub(crate) fn host_of(&self, ip: IpAddr, port: u16) -> Option<String> {
         let state = self.state();
         let link = state.links.values().find(|link| {
-            link.speaks_of(port)
+            link.is_live()
+                && link.speaks_of(port)
                 && (link.addresses.contains(&ip) || link.host.addresses.contains(&ip))
         })?;
         Some(link.host.name.clone())
@@ -139,7 +150,9 @@ impl Agents {
         let _ = orders.try_send(welcome);
         tracing::info!(agent = id, host = host.name, "linked");
         let addresses = usable(&hello.addresses);
-        state.links.insert(id.to_owned(), Link { stream, host, addresses, orders });
+        state
+            .links
+            .insert(id.to_owned(), Link { stream, host, addresses, orders, heard: Instant::now() });
         (inbox, stream)
     }
 
@@ -157,7 +170,7 @@ impl Agents {
         let agents = keys.iter().filter(|key| key.role == Role::Agent).map(|key| {
             let status = AgentStatus {
                 id: key.id.clone(),
-                live: state.links.contains_key(&key.id),
+                live: state.links.get(&key.id).is_some_and(Link::is_live),
                 version: key.introduction.version.clone(),
                 seen_at: key.seen_at,
             };
@@ -185,6 +198,7 @@ impl Agents {
         let mut guard = self.state();
         let state = &mut *guard;
         let link = state.links.get_mut(id)?;
+        link.heard = Instant::now();
         if !news.addresses.is_empty() {
             link.addresses = usable(&news.addresses);
         }
