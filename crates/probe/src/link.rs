@@ -2,7 +2,7 @@
 //! answer with orders, reports posted back. Nothing listens here; it works behind NAT and forward
 //! proxies.
 //!
-//! [`Client`] speaks it, [`Identity`] remembers who we are; [`run`] is a whole probe.
+//! [`Client`] speaks it, [`Identity`] remembers who we are; [`run()`] is a whole probe.
 
 mod client;
 mod clock;

@@ -63,7 +63,8 @@ impl Quorum {
 }
 
 /// Takes in a fine check of a place that was fine before, where nothing else is going on: the
-/// course of things stays the same and nothing follows. False: it has to be a [`step`].
+/// course of things stays the same and nothing follows. False: it has to be a
+/// [`step`](super::step).
 #[must_use]
 pub fn steady(standing: &mut Standing, location: &str, observation: &Observation) -> bool {
     let calm = standing.incident.is_none()
