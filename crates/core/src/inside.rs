@@ -70,10 +70,12 @@ pub struct InsideView {
 }
 
 impl InsideView {
-    /// The first unit whose bond with the port is strong enough to speak for it.
+    /// The unit whose bond with the port is strong enough to speak for it: of several alike, one
+    /// that somebody wants to run, and has changed lately.
     #[must_use]
     pub fn unit(&self) -> Option<&Unit> {
-        self.units.iter().min_by_key(|unit| unit.bond.rank())
+        let weight = |unit: &&Unit| (unit.bond.rank(), unit.is_dormant(), unit.changes.is_empty());
+        self.units.iter().min_by_key(weight)
     }
 }
 

@@ -72,6 +72,14 @@ impl Unit {
             && self.sub_state != "exited"
     }
 
+    /// Is it merely installed: never started, never wanted?
+    #[must_use]
+    pub fn is_dormant(&self) -> bool {
+        let has_lived = self.started_at.is_some() || self.stopped_at.is_some();
+        let is_wanted = self.enabled == Some(true) || self.masked;
+        !(self.is_running() || self.has_failed() || has_lived || is_wanted)
+    }
+
     /// How it ended, in words: `was killed by the kernel for want of memory`.
     #[must_use]
     pub fn ending(&self) -> String {

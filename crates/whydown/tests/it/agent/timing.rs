@@ -164,9 +164,11 @@ fn an_idle_agent_costs_next_to_nothing() {
         "idle agent, 1,000 sockets, {seconds} s: {percent:.2} % of a core, {all_kib} KiB \
          resident ({own_kib} KiB its own, the rest pages of the program file)"
     );
-    assert!(percent < 0.2 || used <= 2, "{percent} % of a core");
-    // A debug build's file is many times as large as what is shipped: there its own memory counts.
-    let counted_kib = if std::env::var("WHYDOWN_BINARY").is_ok() { all_kib } else { own_kib };
+    // A debug build is many times as slow and as large as what is shipped: there its own memory
+    // counts, and what it does is only to be little.
+    let shipped = std::env::var("WHYDOWN_BINARY").is_ok();
+    let (most_percent, counted_kib) = if shipped { (0.2, all_kib) } else { (1.0, own_kib) };
+    assert!(percent < most_percent, "{percent} % of a core");
     assert!(counted_kib < 15 << 10, "{counted_kib} KiB");
 }
 

@@ -136,6 +136,8 @@ fn services_that_treat_a_request_badly() {
             }
             // The RST can come before the browser has looked at its new socket.
             Behaviour::Reset => fault.or("chrome", Some("ERR_SOCKET_NOT_CONNECTED")),
+            // Node says which of the two it has noticed first: the RST, or that the body ends.
+            Behaviour::ResetMidBody => fault.or("node", Some("UND_ERR_SOCKET")),
             // It waits for more than a greeting, for as long as this peer holds the line; a real
             // server of SSH hangs up at the sight of HTTP.
             Behaviour::Banner(_) => fault.silent(HANG).or("firefox", None),
