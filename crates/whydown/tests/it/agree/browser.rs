@@ -260,6 +260,10 @@ fn handshakes_that_fail() {
             Behaviour::TlsAlert(70) => fault
                 .or("curl", Some("35 error:0A00042E:SSL routines::tlsv1 alert protocol version"))
                 .or("python", Some("ssl.SSLError: TLSV1_ALERT_PROTOCOL_VERSION")),
+            // The refusal comes after the client has sent its request, or while it does.
+            Behaviour::ClientCertificate(TlsVersion::Tls13) => {
+                fault.or("node", Some("EPIPE")).or("node", Some("ECONNRESET"))
+            }
             _ => fault,
         });
         peers.push(if needs_identity {
