@@ -23,6 +23,7 @@ use crate::quorum::AlertWhen;
 use crate::units::ms;
 pub use id::{incident_id, rounded};
 use inside::{enter_inside, refine};
+pub use late::Gist;
 use late::correct;
 use people::{acknowledge, comment, retire};
 pub use places::{Place, Quorum, steady};
@@ -124,6 +125,9 @@ pub struct Incident {
     pub flaps: u32,
     /// When something was told last.
     pub told_at: Timestamp,
+    /// What was told last, where something else is shown by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Gist>,
     /// The verdict in force.
     pub diagnosis: Diagnosis,
     /// What happened, oldest first.
@@ -494,6 +498,7 @@ fn open(
         sequence: 1,
         flaps: 0,
         told_at: now,
+        told: None,
         diagnosis: diagnosis.clone(),
         timeline: Vec::new(),
     };
@@ -515,31 +520,24 @@ fn go_on(
     (mut incident, diagnosis): (Incident, &Diagnosis),
     now: Timestamp,
 ) -> Vec<Effect> {
-    let first = |diagnosis: &Diagnosis| diagnosis.causes.first().map(|cause| cause.code);
     let known = &incident.diagnosis;
-    let changed = known.state != diagnosis.state
-        || known.failure != diagnosis.failure
-        || first(known) != first(diagnosis)
-        || known.scope.kind != diagnosis.scope.kind;
-    let fuller = !changed && known.scope.places != diagnosis.scope.places;
-    let news = refine(&mut incident, diagnosis, changed);
-    let quiet_since = incident.told_at.checked_add(policy.update_gap).unwrap_or(Timestamp::MAX);
-    let effects = if changed && now >= quiet_since {
-        incident.sequence += 1;
-        incident.told_at = now;
-        incident.diagnosis = diagnosis.clone();
-        incident.note(now, MomentKind::Changed, diagnosis.summary.clone());
-        set_state(standing, diagnosis.state, now);
-        vec![Effect::Updated(Box::new(incident.clone()))]
-    } else if fuller {
-        // The same verdict from other places: pages show it, nobody is told again.
-        incident.diagnosis.widen(&diagnosis.scope);
-        vec![Effect::Noted(Box::new(incident.clone()))]
+    let other = known.state != diagnosis.state || known.failure != diagnosis.failure;
+    let changed = other || incident.gist_told() != Gist::of(diagnosis);
+    let moved = known.scope.places != diagnosis.scope.places;
+    let news = refine(&mut incident, diagnosis, changed || moved);
+    let due = now >= incident.told_at.checked_add(policy.update_gap).unwrap_or(Timestamp::MAX);
+    let effects = if due && changed {
+        vec![incident.retell(diagnosis, now)]
+    } else if !other && moved {
+        incident.rescope(policy, diagnosis, now).into_iter().collect()
     } else if news {
         vec![Effect::Noted(Box::new(incident.clone()))]
     } else {
         Vec::new()
     };
+    if let Some(Effect::Updated(incident)) = effects.first() {
+        set_state(standing, incident.diagnosis.state, now);
+    }
     standing.incident = Some(incident);
     effects
 }

@@ -1,14 +1,84 @@
-//! What is learnt after somebody was told.
+//! What is learnt after somebody was told: for whom it fails, shown at once and told seldom.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{Effect, MomentKind, Policy, Standing, set_state};
+use super::{Effect, Incident, MomentKind, Policy, Standing, set_state};
+use crate::cause::Cause;
 use crate::diagnosis::Diagnosis;
+use crate::inquiry::CORRECTION;
 use crate::observation::State;
+use crate::scope::{Scope, ScopeKind};
 
-/// Another scope than was told is told: the first time at once, then as seldom as other updates.
-/// Mere numbers are only shown. When places that failed are fine by now it is recovering, and its
-/// scope stays what it was.
+/// A verdict in few words: for whom, and why. Where either changes somebody may have to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gist {
+    /// For whom it fails.
+    pub scope: ScopeKind,
+    /// The likeliest cause.
+    pub cause: Option<Cause>,
+}
+
+impl Gist {
+    pub(super) fn of(diagnosis: &Diagnosis) -> Self {
+        let cause = diagnosis.causes.first().map(|cause| cause.code);
+        Self { scope: diagnosis.scope.kind, cause }
+    }
+}
+
+impl Incident {
+    pub(super) fn gist_told(&self) -> Gist {
+        self.told.unwrap_or_else(|| Gist::of(&self.diagnosis))
+    }
+
+    /// Some places that failed are fine by now.
+    fn is_recovering(&self, scope: &Scope) -> bool {
+        let known = &self.diagnosis.scope.places.failing;
+        known.iter().any(|name| !scope.places.failing.contains(name))
+    }
+
+    /// Another verdict, which is told.
+    pub(super) fn retell(&mut self, diagnosis: &Diagnosis, now: Timestamp) -> Effect {
+        self.sequence += 1;
+        self.told_at = now;
+        self.told = None;
+        self.diagnosis = diagnosis.clone();
+        self.note(now, MomentKind::Changed, diagnosis.summary.clone());
+        Effect::Updated(Box::new(self.clone()))
+    }
+
+    /// The same failure for others. That the first words were wrong about whom is told at once;
+    /// whatever comes later is shown, and told as seldom as other updates. While it recovers its
+    /// kind stays what it was.
+    pub(super) fn rescope(
+        &mut self,
+        policy: &Policy,
+        diagnosis: &Diagnosis,
+        now: Timestamp,
+    ) -> Option<Effect> {
+        let scope = &diagnosis.scope;
+        let told = self.gist_told();
+        if told.scope != scope.kind {
+            if self.is_recovering(scope) {
+                return None;
+            }
+            let after = |time| self.told_at.checked_add(time).unwrap_or(Timestamp::MAX);
+            let wrong_at_first = self.sequence == 1 && now < after(CORRECTION);
+            if wrong_at_first || now >= after(policy.update_gap) {
+                return Some(self.retell(diagnosis, now));
+            }
+        }
+        if self.diagnosis.scope.kind == scope.kind {
+            self.diagnosis.widen(scope);
+        } else {
+            self.told = Some(told);
+            self.diagnosis = diagnosis.clone();
+        }
+        Some(Effect::Noted(Box::new(self.clone())))
+    }
+}
+
+/// Those who were asked have answered since it was told, or won't.
 pub(super) fn correct(
     policy: &Policy,
     standing: &mut Standing,
@@ -16,23 +86,15 @@ pub(super) fn correct(
     now: Timestamp,
 ) -> Vec<Effect> {
     let Some(incident) = &mut standing.incident else { return Vec::new() };
-    let (known, scope) = (&incident.diagnosis.scope, &diagnosis.scope);
-    let recovering = known.places.failing.iter().any(|name| !scope.places.failing.contains(name));
     let told = matches!(diagnosis.state, State::Down | State::Degraded);
-    if recovering || !told || known.places == scope.places {
+    let scope = &diagnosis.scope;
+    let moved = incident.diagnosis.scope.places != scope.places;
+    if !told || !moved || incident.is_recovering(scope) {
         return Vec::new();
     }
-    let quiet_since = incident.told_at.checked_add(policy.update_gap).unwrap_or(Timestamp::MAX);
-    let tell = known.kind != scope.kind && (incident.sequence == 1 || now >= quiet_since);
-    if !tell {
-        incident.diagnosis.widen(scope);
-        return vec![Effect::Noted(Box::new(incident.clone()))];
+    let effect = incident.rescope(policy, diagnosis, now);
+    if let Some(Effect::Updated(_)) = &effect {
+        set_state(standing, diagnosis.state, now);
     }
-    incident.sequence += 1;
-    incident.told_at = now;
-    incident.diagnosis = diagnosis.clone();
-    incident.note(now, MomentKind::Changed, diagnosis.summary.clone());
-    let incident = Box::new(incident.clone());
-    set_state(standing, diagnosis.state, now);
-    vec![Effect::Updated(incident)]
+    effect.into_iter().collect()
 }

@@ -10,6 +10,7 @@ use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
 use whydown_core::incident::{Effect, Incident, Input, Phase, Policy, Quorum, Standing, step};
 use whydown_core::observation::{Attempt, Observation, State};
+use whydown_core::quorum::AlertWhen;
 use whydown_core::scope::{Extent, Location, ScopeKind, Sight, scope_of};
 use whydown_core::target::Target;
 
@@ -151,6 +152,32 @@ fn late_answers_correct_the_scope_and_a_recovery_does_not() {
     assert_eq!(scope(&watch), (ScopeKind::Regional, 2, 4));
     watch.standing.incident = None;
     assert_eq!(answer(&mut watch, &["eu1"], &["eu2", "us1", "us2"], &[]), "", "it is over");
+}
+
+#[test]
+fn who_joins_later_is_shown_at_once_and_told_seldom() {
+    let mut watch = Watch::new(0);
+    for place in ["eu1", "eu2", "us1", "us2"] {
+        watch.report(place, vec![fine(0)]);
+    }
+    watch.policy.alert_when = AlertWhen::Any;
+    let join = |watch: &mut Watch, second: i64, failing: &[&str], fine: &[&str]| {
+        let location = (*failing.last().unwrap()).into();
+        let diagnosis = Some(verdict(failing, fine, &[]));
+        let (observations, quorum) = (vec![fails(second)], Quorum::default());
+        watch.told.clear();
+        watch.input(&Input::Report { location, observations, diagnosis, quorum }, at(second));
+        let kind = watch.standing.incident.as_ref().unwrap().diagnosis.scope.kind;
+        (watch.told.join(" "), kind)
+    };
+    let told = |words: &str, kind| (words.to_owned(), kind);
+    let all = ["eu1", "eu2", "us1", "us2"];
+    assert_eq!(join(&mut watch, 10, &all[..1], &all[1..]), told("opened", ScopeKind::Local));
+    let second = join(&mut watch, 12, &all[..2], &all[2..]);
+    assert_eq!(second, told("updated to tcp.refused", ScopeKind::Regional), "wrong at first");
+    assert_eq!(join(&mut watch, 13, &all[..3], &all[3..]), told("noted", ScopeKind::Global));
+    assert_eq!(join(&mut watch, 80, &all, &[]), told("updated to tcp.refused", ScopeKind::Global));
+    assert_eq!(join(&mut watch, 90, &all, &[]), told("", ScopeKind::Global), "that was told");
 }
 
 #[test]

@@ -84,6 +84,10 @@ impl Server {
         self.process = spawn(&self.host, &self.directory, self.listen);
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// What it has printed.
     pub(crate) fn output(&self) -> String {
         self.process.output()

@@ -4,6 +4,7 @@ mod apart;
 mod cut;
 mod killed;
 mod link;
+mod load;
 mod sixteen;
 
 use std::path::PathBuf;

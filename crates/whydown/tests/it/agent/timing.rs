@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use whydown_lab::{Lab, Process, Receiver, until};
 
 use super::{Centre, WAIT};
+use crate::cost::{memory, ticks};
 
 /// Kills of one run, unless `WHYDOWN_AGENT_KILLS` says more.
 const KILLS: usize = 20;
@@ -176,21 +177,4 @@ fn an_idle_agent_costs_next_to_nothing() {
 fn pass(time: Duration) {
     let (_keep, never) = channel::<()>();
     let _ = never.recv_timeout(time);
-}
-
-/// User and system time, proc(5).
-fn ticks(pid: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// Resident memory: all of it, and what is not a file's.
-fn memory(pid: u32) -> (u64, u64) {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let value = |name: &str| -> u64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    (value("VmRSS:"), value("RssAnon:"))
 }
