@@ -47,6 +47,10 @@ impl Shown {
             self.recent.pop_front();
         }
         self.recent.push_back(Sample::from(&**observation));
+        // As long as all stays as it is the engine tells of no new standing.
+        if let Some(place) = Arc::make_mut(&mut self.standing).places.get_mut(&**location) {
+            place.at = place.at.max(observation.at);
+        }
         let newer = self.last.get(location).is_none_or(|last| last.at < observation.at);
         if newer {
             self.last.insert(Arc::clone(location), Arc::clone(observation));
