@@ -186,6 +186,8 @@ failures! {
     SelfOffline = "self.offline" @ Client,
     /// The checking machine ran out of descriptors or memory.
     SelfResources = "self.resources" @ Client,
+    /// The checking machine is held to other destinations.
+    SelfNotAllowed = "self.not_allowed" @ Client,
     /// A defect in whydown itself.
     SelfInternal = "self.internal" @ Client,
 }
@@ -194,7 +196,10 @@ impl Failure {
     /// Is the checking machine itself at fault, so that nothing is known about the target?
     #[must_use]
     pub const fn is_own_fault(self) -> bool {
-        matches!(self, Self::SelfOffline | Self::SelfResources | Self::SelfInternal)
+        matches!(
+            self,
+            Self::SelfOffline | Self::SelfResources | Self::SelfNotAllowed | Self::SelfInternal
+        )
     }
 
     /// Did the client get silence instead of a "no"? Silence needs a full deadline to be seen.

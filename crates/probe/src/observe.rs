@@ -151,8 +151,7 @@ async fn look(check: &Check<'_>) -> Observation {
     let addresses: Vec<IpAddr> =
         addresses.into_iter().filter(allowed).take(ADDRESSES_MAX).collect();
     if addresses.is_empty() {
-        // Not allowed from here: that says nothing about the target.
-        return Observation { failure: Some(Failure::TcpNotPermitted), lookup, ..blank() };
+        return not_allowed();
     }
     let addresses = addresses.as_slice();
     let attempts = attempts(check, addresses).await;
@@ -257,6 +256,12 @@ fn blank() -> Observation {
         proxy: None,
         attempts: Vec::new(),
     }
+}
+
+/// A destination that is none of those that this place is held to: that says nothing about the
+/// target, and what its name stands for here is nobody's business.
+fn not_allowed() -> Observation {
+    Observation { failure: Some(Failure::SelfNotAllowed), ..blank() }
 }
 
 /// May this process send echo requests?

@@ -4,6 +4,7 @@
 //! is one lock that is never held across an await.
 
 pub(crate) mod agents;
+mod allowance;
 mod certificate;
 mod heard;
 mod hosts;
@@ -24,6 +25,7 @@ use whydown_core::scope::{Location, Selector};
 use whydown_core::wire::{Assignment, Introduction, Order, Report, Role};
 use whydown_probe::runner::Command;
 
+use allowance::{Allowances, Turn};
 pub use certificate::{Certificate, CertificateError, certificate};
 pub use heard::{AgentStatus, HostStatus, Listening};
 pub use hosts::{WatchedHost, add_watched_host, remove_watched_host, watched_hosts};
@@ -63,8 +65,23 @@ pub(crate) struct Delivery {
     pub(crate) reports: Vec<(Report, bool)>,
     /// The last sequence in it.
     pub(crate) sequence: u64,
-    /// Answered when it is stored.
-    pub(crate) stored: oneshot::Sender<()>,
+    /// Given when it is stored.
+    pub(crate) receipt: Receipt,
+}
+
+/// Who waits for a batch to be stored. Its key may not send another one before.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    stored: oneshot::Sender<()>,
+    _turn: Turn,
+}
+
+impl Receipt {
+    /// It is stored.
+    pub(crate) fn give(self) {
+        // Whoever waited may have gone.
+        let _ = self.stored.send(());
+    }
 }
 
 /// The fleet; cheap to clone.
@@ -77,6 +94,8 @@ struct Inner {
     changed: Notify,
     /// What the embedded probe checks.
     local: watch::Sender<Arc<Vec<Assignment>>>,
+    /// What keys may send.
+    allowances: Allowances,
 }
 
 #[derive(Default)]
@@ -101,9 +120,16 @@ struct State {
     local: bool,
     /// Checks asked for and not passed on yet, by key id; the embedded probe's under `local`.
     asks: BTreeMap<String, Vec<String>>,
-    answers: HashMap<u64, mpsc::Sender<(String, Evidence)>>,
-    questions: u64,
+    questions: HashMap<u64, Asked>,
+    asked: u64,
     streams: u64,
+}
+
+/// A question that waits for its answer.
+struct Asked {
+    /// The key id of whoever was asked.
+    whom: String,
+    answers: mpsc::Sender<(String, Evidence)>,
 }
 
 /// One open stream.
@@ -170,7 +196,8 @@ pub struct ProbeStatus {
 
 impl Fleet {
     pub(crate) fn new(local: watch::Sender<Arc<Vec<Assignment>>>) -> Self {
-        Self(Arc::new(Inner { state: Mutex::default(), changed: Notify::new(), local }))
+        let (state, changed) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { state, changed, local, allowances: Allowances::default() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -196,6 +223,7 @@ impl Fleet {
         }
         let ids: BTreeSet<&str> = state.keys.values().map(|key| key.id.as_str()).collect();
         state.links.retain(|id, _| ids.contains(id.as_str()));
+        self.0.allowances.retain(|id| ids.contains(id));
         let changed = state.locations != locations;
         state.locations = locations;
         drop(guard);
@@ -461,19 +489,29 @@ impl Fleet {
     ) -> Vec<String> {
         let mut guard = self.state();
         let state = &mut *guard;
-        state.answers.retain(|_, waiting| !waiting.is_closed());
+        state.questions.retain(|_, asked| !asked.answers.is_closed());
         let now = Instant::now();
         let mut asked = Vec::new();
         for place in places {
-            let at = |link: &&Link| link.location == *place && link.is_live(now);
-            let Some(link) = state.links.values().find(at) else { continue };
-            state.questions += 1;
-            if link.orders.try_send(question(state.questions)).is_ok() {
-                state.answers.insert(state.questions, answers.clone());
+            let at = |(_, link): &(&String, &Link)| link.location == *place && link.is_live(now);
+            let Some((id, link)) = state.links.iter().find(at) else { continue };
+            state.asked += 1;
+            if link.orders.try_send(question(state.asked)).is_ok() {
+                let answers = answers.clone();
+                state.questions.insert(state.asked, Asked { whom: id.clone(), answers });
                 asked.push(place.clone());
             }
         }
         asked
+    }
+
+    /// Who waits for the answer to a question that was put to this key.
+    fn answered(&self, question: u64, key: &str) -> Option<mpsc::Sender<(String, Evidence)>> {
+        let mut state = self.state();
+        if state.questions.get(&question)?.whom != key {
+            return None;
+        }
+        state.questions.remove(&question).map(|asked| asked.answers)
     }
 }
 

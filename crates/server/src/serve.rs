@@ -211,7 +211,6 @@ impl Running {
         let (roster, stop) = (seen.roster.clone(), tasks.stop_signal());
         let running = fleet.clone().run(store.clone(), roster.clone(), events.clone(), stop);
         tasks.start("the fleet", running);
-        let rates = Arc::default();
         let clock = around.clock;
         let hands =
             Hands { prober, notifier: notifier.clone(), outbox: wake, clock: clock.clone() };
@@ -222,7 +221,6 @@ impl Running {
             deliveries,
             early,
             clock: clock.clone(),
-            rates,
         };
         let app = App::new(store, seen, events.clone(), hands, links);
         let heart = Heart { app: app.clone(), roster, notifier, clock, heard };

@@ -548,6 +548,21 @@ pub(super) const UPPER: &[FailureText] = &[
         causes: &[C::ClientExhausted],
     },
     FailureText {
+        failure: F::SelfNotAllowed,
+        title: "The checking place may not go there",
+        predicate: "was not checked: this place is held to other destinations",
+        explanation: "Whoever started this probe allows it certain destinations only (`whydown \
+            probe --allow`), and this is none of them. Not one packet was sent to it, and nothing \
+            is known about it from here. Checks of names (dns://) need the name itself among what \
+            is allowed.",
+        timing: "At once; after the lookup for a name whose addresses have to be known first.",
+        look_alikes: &[(
+            F::TcpNotPermitted,
+            "there the connection was tried, and a rule of the system forbade it.",
+        )],
+        causes: &[C::Unknown],
+    },
+    FailureText {
         failure: F::SelfInternal,
         title: "whydown itself failed",
         predicate: "could not be checked: whydown failed",

@@ -177,7 +177,7 @@ pub(super) fn of(failure: F, case: &Case<'_>) -> Weights {
         F::IcmpNoReply => NO_ECHO,
         F::AssertionLatency => SLOW,
         F::SelfOffline => OWN,
-        F::SelfInternal => UNDECIDED,
+        F::SelfNotAllowed | F::SelfInternal => UNDECIDED,
     }
 }
 

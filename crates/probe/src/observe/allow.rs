@@ -61,6 +61,17 @@ impl Allow {
             Destination::Name(name) => host.to_string() == *name,
         })
     }
+
+    /// May this name server, or name, be asked about? A name has to be allowed itself: what it
+    /// stands for inside somebody's network is no answer for everyone who may check a block.
+    pub(crate) fn covers_questions(&self, host: &Host) -> bool {
+        match host {
+            Host::Ip(ip) => self.covers(host, *ip),
+            Host::Name(_) => self.0.as_ref().is_none_or(|all| {
+                all.iter().any(|one| *one == Destination::Name(host.to_string()))
+            }),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +97,13 @@ mod tests {
             assert_eq!(some.covers(&host(name), ip.parse().unwrap()), covered, "{name} {ip}");
         }
         assert!(allow(&[]).covers(&host("10.0.0.1"), "10.0.0.1".parse().unwrap()));
+        for (name, covered) in
+            [("192.0.2.7", true), ("10.0.0.1", false), ("shop.example.com", true)]
+        {
+            assert_eq!(some.covers_questions(&host(name)), covered, "{name}");
+        }
+        assert!(!some.covers_questions(&host("db.internal")));
+        assert!(allow(&[]).covers_questions(&host("db.internal")));
         for bad in ["", "10.0.0.0/33", "a b", "x/24"] {
             assert!(bad.parse::<Destination>().is_err(), "{bad}");
         }

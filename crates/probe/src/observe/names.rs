@@ -9,13 +9,16 @@ use whydown_core::failure::Failure;
 use whydown_core::observation::{Lookup, Observation, State};
 use whydown_core::target::Host;
 
-use super::{Check, blank};
+use super::{Check, blank, not_allowed};
 use crate::dns::{Ask, Question, ask, lookup, lookup_records, record_texts};
 use crate::expect::{Judged, unmet};
 
 /// Makes the check.
 pub(super) async fn observe(check: &Check<'_>) -> Observation {
     let target = &check.monitor.target;
+    if !check.settings.allow.covers_questions(&target.host) {
+        return not_allowed();
+    }
     let kind = target.path.parse::<RecordType>().ok();
     let mut found = match (&target.host, kind) {
         (Host::Ip(ip), _) => server(check, *ip, kind).await,

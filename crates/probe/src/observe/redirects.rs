@@ -114,8 +114,8 @@ async fn one_hop(check: &Check<'_>, hop: &Hop, before: &Attempt) -> (Attempt, Op
         return (last, None);
     }
     let allowed = |ip: &IpAddr| check.settings.allow.covers(&hop.target.host, *ip);
-    last.failure = Some(Failure::TcpNotPermitted);
-    last.detail = Some(format!("this probe may not check {}", hop.target.host));
+    last.failure = Some(Failure::SelfNotAllowed);
+    last.detail = Some(format!("this place may not check {}", hop.target.host));
     for ip in addresses.into_iter().filter(allowed).take(super::ADDRESSES_MAX) {
         let mut attempt = Attempt::new(ip, port, check.begin.elapsed());
         let remote = SocketAddr::new(ip, port);

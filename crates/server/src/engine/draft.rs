@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use whydown_core::alerting::Row;
 use whydown_core::incident::{Incident, Policy, Standing};
@@ -13,6 +12,7 @@ use whydown_core::notice::Notice;
 use whydown_core::observation::Observation;
 
 use crate::board::News;
+use crate::fleet::Receipt;
 use crate::store::{Arrival, Commit};
 
 pub(super) type NewsMap = BTreeMap<Arc<str>, News>;
@@ -26,7 +26,7 @@ pub(super) struct Draft {
     since: Option<Instant>,
     urgent: bool,
     /// Who waits for it to be stored.
-    receipts: Vec<oneshot::Sender<()>>,
+    receipts: Vec<Receipt>,
 }
 
 impl Draft {
@@ -52,18 +52,15 @@ impl Draft {
     }
 
     /// A batch that a probe wants to forget once it is stored.
-    pub(super) fn receipt(&mut self, key: String, sequence: u64, stored: oneshot::Sender<()>) {
+    pub(super) fn receipt(&mut self, key: String, sequence: u64, receipt: Receipt) {
         self.since.get_or_insert_with(Instant::now);
         self.commit.sequences.insert(key, sequence);
-        self.receipts.push(stored);
+        self.receipts.push(receipt);
     }
 
     /// It is stored.
     pub(super) fn hand_out_receipts(&mut self) {
-        for receipt in self.receipts.drain(..) {
-            // Whoever waited may have gone.
-            let _ = receipt.send(());
-        }
+        self.receipts.drain(..).for_each(Receipt::give);
     }
 
     pub(super) fn see(&mut self, monitor: &str, location: &str, observations: Vec<Observation>) {

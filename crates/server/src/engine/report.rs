@@ -142,7 +142,7 @@ impl Engine {
             self.report(report, if late { Way::Late } else { Way::InTurn }, now);
         }
         self.shared.heard.store(now.as_millisecond(), Ordering::Relaxed);
-        self.draft.receipt(delivery.key, delivery.sequence, delivery.stored);
+        self.draft.receipt(delivery.key, delivery.sequence, delivery.receipt);
         self.end_round(now);
     }
 

@@ -1,15 +1,16 @@
 //! What probes talk to: enrolment, the stream of orders, batches of reports, answers, the time.
 //!
-//! What comes in is hostile until shown otherwise: sizes and rates are limited per key, a report's
-//! location is that of its key, and what was not assigned there is passed over.
+//! What comes in is hostile until shown otherwise: nothing is read before its key is known, sizes
+//! and rates are limited per key, a report's location is that of its key, and what was not assigned
+//! there, or not asked, is passed over.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval, timeout};
+use whydown_core::evidence::Evidence;
 use whydown_core::wire::{
     ANSWER_PATH, Acknowledgement, Answer, BATCH_MAX, BATCH_MAX_BYTES, BATCH_UNPACKED_MAX_BYTES,
     Batch, ENROL_PATH, Enrolled, Enrolment, HEARTBEAT, Introduction, NOW_PATH, Numbered, Order,
@@ -29,8 +31,9 @@ use whydown_core::wire::{
 };
 
 use super::agents::Agents;
+use super::allowance::{Turn, Way};
 use super::register::{self, FleetError, Key};
-use super::{Delivery, Fleet, GONE_AFTER, Link, ORDERS_MAX};
+use super::{Delivery, Fleet, GONE_AFTER, Link, ORDERS_MAX, Receipt};
 use crate::access::secret_hash;
 use crate::app::App;
 use crate::clock::Clock;
@@ -41,12 +44,10 @@ use crate::web::Web;
 const OBSERVATIONS_MAX: usize = 32;
 /// What is older when it arrives is history: nobody is told of it.
 const LATE_AFTER: Duration = Duration::from_secs(20);
+/// How long a request may take to arrive.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 /// How long a batch may wait to be stored before its probe is asked to try again.
 const STORE_WITHIN: Duration = Duration::from_secs(20);
-/// Reports that one key may send: this many at once …
-const REPORTS_BURST: f64 = 200_000.0;
-/// … and so many a second in the long run.
-const REPORTS_PER_SECOND: f64 = 4_000.0;
 /// Reports sent ahead that may wait for the engine; what comes on top arrives with its batch.
 pub(crate) const EARLY_MAX: usize = 16_384;
 /// Batches that may wait for the engine.
@@ -61,14 +62,6 @@ pub(crate) struct Wires {
     pub(crate) deliveries: mpsc::Sender<Delivery>,
     pub(crate) early: mpsc::Sender<Report>,
     pub(crate) clock: Clock,
-    pub(crate) rates: Arc<Mutex<HashMap<String, Rate>>>,
-}
-
-/// How much of its allowance a key has left.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
-    left: f64,
-    at: Instant,
 }
 
 /// The paths that links use.
@@ -316,16 +309,66 @@ impl Fleet {
     }
 }
 
+/// A request of a probe: who sends it, that it is the only one there, and what it says.
+struct Said<T> {
+    key: Key,
+    turn: Turn,
+    value: T,
+    /// Its size, unpacked.
+    bytes: usize,
+}
+
+/// Reads what a probe says. Strangers and those who have another request under way are turned away
+/// before a byte of it is read.
+async fn said<T: DeserializeOwned>(
+    web: &Web,
+    headers: &HeaderMap,
+    body: Body,
+    path: &'static str,
+) -> Result<Said<T>, Response> {
+    let key = key(&web.app, headers, Role::Probe).await?;
+    let Some(turn) = wires(web).fleet.0.allowances.turn(&key.id, path) else {
+        return Err(later(StatusCode::TOO_MANY_REQUESTS));
+    };
+    // A line that was cut in the middle of it must not hold the turn.
+    let read = timeout(READ_WITHIN, to_bytes(body, BATCH_MAX_BYTES)).await;
+    let body = read.map_err(|_| later(StatusCode::REQUEST_TIMEOUT))?.map_err(|_| {
+        let text = format!("a request has at most {BATCH_MAX_BYTES} bytes");
+        No(StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
+    })?;
+    let (value, bytes) = read_sized(headers, &body).map_err(|no| *no)?;
+    Ok(Said { key, turn, value, bytes })
+}
+
+/// The same for a batch, within the limits of its key.
+async fn batch(
+    web: &Web,
+    headers: &HeaderMap,
+    body: Body,
+    (path, way): (&'static str, Way),
+) -> Result<Said<Batch>, Response> {
+    let said: Said<Batch> = said(web, headers, body, path).await?;
+    let count = said.value.reports.len();
+    if count > BATCH_MAX {
+        let text = format!("a batch has at most {BATCH_MAX} reports");
+        return Err(No(StatusCode::PAYLOAD_TOO_LARGE, text).into_response());
+    }
+    let seen = said.value.reports.iter().map(|one| one.report.evidence.observations.len().max(1));
+    let allowances = &wires(web).fleet.0.allowances;
+    if !allowances.take(&said.turn, way, (seen.sum(), said.bytes), Instant::now()) {
+        tracing::warn!(probe = said.key.id, "sends more than it may");
+        return Err(later(StatusCode::TOO_MANY_REQUESTS));
+    }
+    Ok(said)
+}
+
 /// `POST /link/reports`: answered when everything in it is stored.
-async fn reports(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    let key = match key(&web.app, &headers, Role::Probe).await {
-        Ok(key) => key,
+async fn reports(State(web): State<Web>, headers: HeaderMap, body: Body) -> Response {
+    let said = match batch(&web, &headers, body, (REPORTS_PATH, Way::Batch)).await {
+        Ok(said) => said,
         Err(no) => return no,
     };
-    let batch = match batch(&web, &key, &headers, &body) {
-        Ok(batch) => batch,
-        Err(no) => return *no,
-    };
+    let Said { key, turn, value: batch, .. } = said;
     let wires = wires(&web);
     let (ahead_ms, now) = (batch.ahead_ms, wires.clock.now());
     let last = batch.reports.last().map(|one| one.sequence);
@@ -335,9 +378,10 @@ async fn reports(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Res
         return Json(Acknowledgement { sequence: stored }).into_response();
     }
     let reports = timely(kept, &key, ahead_ms, now);
-    let (done, durable) = oneshot::channel();
+    let (stored, durable) = oneshot::channel();
     let (id, sequence) = (key.id.clone(), taken);
-    let delivery = Delivery { key: id, reports, sequence, stored: done };
+    let receipt = Receipt { stored, _turn: turn };
+    let delivery = Delivery { key: id, reports, sequence, receipt };
     if wires.deliveries.send(delivery).await.is_err() {
         return later(StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -352,15 +396,12 @@ async fn reports(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Res
 }
 
 /// `POST /link/now`: judged at once, stored when it comes again with its batch.
-async fn now(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    let key = match key(&web.app, &headers, Role::Probe).await {
-        Ok(key) => key,
+async fn now(State(web): State<Web>, headers: HeaderMap, body: Body) -> Response {
+    let said = match batch(&web, &headers, body, (NOW_PATH, Way::Ahead)).await {
+        Ok(said) => said,
         Err(no) => return no,
     };
-    let batch = match batch(&web, &key, &headers, &body) {
-        Ok(batch) => batch,
-        Err(no) => return *no,
-    };
+    let Said { key, value: batch, .. } = said;
     let wires = wires(&web);
     let (ahead_ms, now) = (batch.ahead_ms, wires.clock.now());
     let planned = Arc::clone(&wires.fleet.state().planned);
@@ -378,44 +419,31 @@ async fn now(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Respons
     Json(json!({})).into_response()
 }
 
-/// Unpacks and reads a batch, within the limits of its key.
-fn batch(web: &Web, key: &Key, headers: &HeaderMap, body: &Bytes) -> Result<Batch, Box<Response>> {
-    let batch: Batch = read(headers, body)?;
-    if batch.reports.len() > BATCH_MAX {
-        let text = format!("a batch has at most {BATCH_MAX} reports");
-        return Err(Box::new(No(StatusCode::PAYLOAD_TOO_LARGE, text).into_response()));
-    }
-    let mut rates = wires(web).rates.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Instant::now();
-    let full = Rate { left: REPORTS_BURST, at: now };
-    let rate = rates.entry(key.id.clone()).or_insert(full);
-    let since = now.saturating_duration_since(rate.at).as_secs_f64();
-    rate.left = (rate.left + since * REPORTS_PER_SECOND).min(REPORTS_BURST);
-    rate.at = now;
-    let count = u32::try_from(batch.reports.len()).unwrap_or(u32::MAX);
-    if rate.left < f64::from(count) {
-        tracing::warn!(probe = key.id, "sends more than it may");
-        return Err(Box::new(later(StatusCode::TOO_MANY_REQUESTS)));
-    }
-    rate.left -= f64::from(count);
-    Ok(batch)
-}
-
 /// Reads JSON that may be packed (RFC 9110 §8.4.1.2).
 pub(super) fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<T, Box<Response>> {
+    read_sized(headers, body).map(|(value, _)| value)
+}
+
+/// The same, with the size of the text.
+fn read_sized<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<(T, usize), Box<Response>> {
     let bad = |text: String| Box::new(No(StatusCode::BAD_REQUEST, text).into_response());
     let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value == "deflate");
     if !packed {
-        return serde_json::from_slice(body).map_err(|error| bad(error.to_string()));
+        let value = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+        return Ok((value, body.len()));
     }
     let limit = u64::try_from(BATCH_UNPACKED_MAX_BYTES).unwrap_or(u64::MAX);
     let mut text = Vec::new();
     let unpacked = ZlibDecoder::new(&body[..]).take(limit).read_to_end(&mut text);
     unpacked.map_err(|error| bad(error.to_string()))?;
-    serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))
+    let value = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    Ok((value, text.len()))
 }
 
 /// Gives reports their location and the server's time, and says which of them are history: old
@@ -434,7 +462,7 @@ fn timely(reports: Vec<Numbered>, key: &Key, ahead_ms: i64, now: Timestamp) -> V
                 // A probe that speaks from the future would not be heard again until then.
                 seen.at = seen.at.checked_sub(ahead).unwrap_or(now).min(now);
             }
-            report.evidence.scope = None;
+            bound(&mut report.evidence);
             let last = report.evidence.observations.last();
             let ended = last.and_then(|seen| seen.at.checked_add(seen.elapsed).ok());
             let overtaken = newest.get(&report.monitor) != Some(&one.sequence);
@@ -443,18 +471,21 @@ fn timely(reports: Vec<Numbered>, key: &Key, ahead_ms: i64, now: Timestamp) -> V
         .collect()
 }
 
-/// `POST /link/answer`
-async fn answer(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    let key = match key(&web.app, &headers, Role::Probe).await {
-        Ok(key) => key,
+/// What other places see, and what agents see inside, is not a probe's to say.
+fn bound(evidence: &mut Evidence) {
+    evidence.scope = None;
+    evidence.inside = None;
+}
+
+/// `POST /link/answer`: of whoever was asked, and of nobody else.
+async fn answer(State(web): State<Web>, headers: HeaderMap, body: Body) -> Response {
+    let said = match said::<Answer>(&web, &headers, body, ANSWER_PATH).await {
+        Ok(said) => said,
         Err(no) => return no,
     };
-    let answer: Answer = match read(&headers, &body) {
-        Ok(answer) => answer,
-        Err(no) => return *no,
-    };
-    let waiting = wires(&web).fleet.state().answers.remove(&answer.id);
-    if let Some(waiting) = waiting {
+    let Said { key, value: mut answer, .. } = said;
+    bound(&mut answer.evidence);
+    if let Some(waiting) = wires(&web).fleet.answered(answer.id, &key.id) {
         // Whoever asked may have gone.
         let _ = waiting.try_send((key.place, answer.evidence));
     }

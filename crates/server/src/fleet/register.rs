@@ -308,7 +308,7 @@ pub async fn enrol(
 pub(super) async fn find(store: &Store, hash: &str) -> Result<Option<Key>, FleetError> {
     let row = sqlx::query("SELECT * FROM link_keys WHERE key_hash = $1")
         .bind(hash)
-        .fetch_optional(store.writer())
+        .fetch_optional(store.readers())
         .await?;
     Ok(row.as_ref().and_then(Key::from_row))
 }

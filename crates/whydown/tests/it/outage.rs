@@ -58,10 +58,19 @@ impl Server {
 
     /// `admin location add`, beside the running server: the token.
     pub(crate) fn add_location(&self, location: &[&str]) -> String {
+        self.admin(&[&["location", "add"], location].concat()).trim().to_owned()
+    }
+
+    /// `whydown admin`, beside the running server: what it prints.
+    pub(crate) fn admin(&self, words: &[&str]) -> String {
         let data = self.directory.join("data");
-        let mut arguments = vec!["admin", "location", "add", "--data", data.to_str().unwrap()];
-        arguments.extend(location);
-        run(whydown(&self.host), &arguments).success().trim().to_owned()
+        let arguments = [&["admin"], words, &["--data", data.to_str().unwrap()]].concat();
+        run(whydown(&self.host), &arguments).success()
+    }
+
+    /// The API token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     fn wait_ready(&mut self) {

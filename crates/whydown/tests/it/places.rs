@@ -5,14 +5,29 @@ mod cut;
 mod killed;
 mod link;
 mod load;
+mod safety;
 mod sixteen;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use whydown_lab::{Host, Process};
+use whydown_lab::{Host, Process, until};
 
 use crate::outage::Server;
 use crate::run::whydown;
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until a probe of a location is linked; its id.
+fn wait_live(server: &Server, location: &str) -> String {
+    until(PATIENCE, format!("{location} to be live: {}", server.output()), || {
+        let all = server.get("/locations")["locations"].as_array()?.clone();
+        let place = all.into_iter().find(|place| place["name"] == location)?;
+        let probe = place["probes"].as_array()?.iter().find(|probe| probe["live"] == true)?.clone();
+        Some(probe["id"].as_str()?.to_owned())
+    })
+}
 
 /// A `whydown probe` that can be killed and started again.
 pub(crate) struct Probe {
@@ -22,6 +37,7 @@ pub(crate) struct Probe {
     token: String,
     /// Words before the command, such as another clock.
     wrapper: Vec<String>,
+    flags: Vec<String>,
     pub(crate) process: Process,
 }
 
@@ -38,10 +54,19 @@ impl Probe {
         token: String,
         wrapper: Vec<String>,
     ) -> Self {
+        Self::of(host, server.link_url(), token, (wrapper, Vec::new()))
+    }
+
+    /// With words before the command and flags after it.
+    fn of(
+        host: &Host,
+        server: String,
+        token: String,
+        (wrapper, flags): (Vec<String>, Vec<String>),
+    ) -> Self {
         let directory = host.directory("probe");
-        let server = server.link_url();
-        let process = spawn(host, &server, &directory, &token, &wrapper);
-        Self { host: host.clone(), server, directory, token, wrapper, process }
+        let process = spawn(host, (&server, &directory, &token), &wrapper, &flags);
+        Self { host: host.clone(), server, directory, token, wrapper, flags, process }
     }
 
     /// SIGKILL.
@@ -51,8 +76,8 @@ impl Probe {
 
     /// The same command line again.
     pub(crate) fn start_again(&mut self) {
-        let Self { host, server, directory, token, wrapper, .. } = self;
-        self.process = spawn(host, server, directory, token, wrapper);
+        let Self { host, server, directory, token, wrapper, flags, .. } = self;
+        self.process = spawn(host, (server, directory, token), wrapper, flags);
     }
 
     pub(crate) fn output(&self) -> String {
@@ -62,10 +87,9 @@ impl Probe {
 
 fn spawn(
     host: &Host,
-    server: &str,
-    directory: &std::path::Path,
-    token: &str,
+    (server, directory, token): (&str, &Path, &str),
     wrapper: &[String],
+    flags: &[String],
 ) -> Process {
     let mut command = match wrapper.split_first() {
         None => whydown(host),
@@ -76,5 +100,6 @@ fn spawn(
         }
     };
     command.args(["probe", "--server", server, "--token", token, "--data"]).arg(directory);
+    command.args(flags);
     host.spawn_command(command)
 }
