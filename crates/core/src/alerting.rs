@@ -4,6 +4,7 @@
 //!
 //! It decides nothing about what is wrong, and does not deliver.
 
+mod absence;
 pub mod calendar;
 pub mod dependency;
 pub mod escalation;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use crate::incident::{Effect, Incident, Moment, MomentKind, Standing};
 use crate::monitor::Monitor;
 use crate::notice::{Member, Notice, NoticeBody, NoticeEvent, body};
+use absence::{Absence, Pending};
 use dependency::Dependencies;
 use escalation::{Escalation, Heard};
 use gather::{Digest, Group, Recent};
@@ -37,6 +39,8 @@ pub struct View<'a> {
     pub dependencies: &'a Dependencies,
     /// A monitor by name; `None` when it is gone or paused.
     pub monitor: &'a dyn Fn(&str) -> Option<&'a Monitor>,
+    /// How many monitors are checked from a location; `None` when it is gone.
+    pub watched: &'a dyn Fn(&str) -> Option<usize>,
     /// What is known of each monitor; open incidents are in there.
     pub standings: &'a HashMap<String, Standing>,
     /// The address of the server's pages.
@@ -58,6 +62,10 @@ pub struct Alerting {
     escalations: BTreeMap<String, Escalation>,
     groups: BTreeMap<String, Group>,
     digests: BTreeMap<String, Digest>,
+    /// Locations without a probe that were told of, by id.
+    absences: BTreeMap<String, Absence>,
+    /// Those that were not, by location. Not kept over a restart.
+    pending: BTreeMap<String, Pending>,
     /// By channel: what was told one by one. Not kept over a restart.
     recent: BTreeMap<String, Recent>,
     wakes: BTreeSet<(Timestamp, Key)>,
@@ -76,12 +84,15 @@ enum Key {
     Escalation(String),
     Group(String),
     Digest(String),
+    Absence(String),
+    /// A location; never stored.
+    Pending(String),
 }
 
 /// One thing as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// `escalation`, `group` or `digest`.
+    /// `escalation`, `group`, `digest` or `absence`.
     pub kind: String,
     /// Its name among its kind.
     pub key: String,
@@ -141,6 +152,9 @@ impl Alerting {
                         .wakes
                         .extend(group.flush_at.map(|at| (at, Key::Group(row.key.clone()))));
                     alerting.groups.insert(row.key, group);
+                }
+                "absence" => {
+                    alerting.absences.insert(row.key, serde_json::from_str(&body)?);
                 }
                 _ => {
                     let digest: Digest = serde_json::from_str(&body)?;
@@ -218,8 +232,9 @@ impl Alerting {
             match key {
                 Key::Escalation(id) => self.consider(view, &id),
                 // Told by `finish`.
-                Key::Group(_) => {}
+                Key::Group(_) | Key::Absence(_) => {}
                 Key::Digest(key) => self.tell_digest(view, &key),
+                Key::Pending(location) => self.tell_absent(view, &location),
             }
         }
     }
@@ -236,6 +251,7 @@ impl Alerting {
         for id in all {
             self.consider(view, &id);
         }
+        self.reconsider_absences(view);
     }
 
     /// A monitor has another name.
@@ -430,19 +446,26 @@ impl Alerting {
     }
 
     fn row(&self, key: Key) -> Row {
-        // These hold nothing that JSON can't.
+        fn json<T: serde::Serialize>(found: Option<&T>) -> Option<String> {
+            // These hold nothing that JSON can't.
+            found.and_then(|found| serde_json::to_string(found).ok())
+        }
         let (kind, key, body) = match key {
             Key::Escalation(key) => {
-                let found = self.escalations.get(&key);
-                ("escalation", key, found.and_then(|found| serde_json::to_string(found).ok()))
+                let body = json(self.escalations.get(&key));
+                ("escalation", key, body)
             }
             Key::Group(key) => {
-                let found = self.groups.get(&key);
-                ("group", key, found.and_then(|found| serde_json::to_string(found).ok()))
+                let body = json(self.groups.get(&key));
+                ("group", key, body)
             }
             Key::Digest(key) => {
-                let found = self.digests.get(&key);
-                ("digest", key, found.and_then(|found| serde_json::to_string(found).ok()))
+                let body = json(self.digests.get(&key));
+                ("digest", key, body)
+            }
+            Key::Absence(key) | Key::Pending(key) => {
+                let body = json(self.absences.get(&key));
+                ("absence", key, body)
             }
         };
         Row { kind: kind.to_owned(), key, body }

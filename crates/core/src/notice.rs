@@ -1,6 +1,7 @@
 //! What is said about an incident, to which channel, and the key by which a receiver recognises
 //! a repetition. Wording only: delivery is the outbox's business.
 
+mod absence;
 pub mod message;
 
 use jiff::Timestamp;
@@ -11,6 +12,8 @@ use crate::failure::Failure;
 use crate::incident::{Incident, Phase, rounded};
 use crate::observation::State;
 use crate::units::{ms, show};
+pub use absence::Absent;
+pub(crate) use absence::absence_body;
 
 /// The schema of [`NoticeBody`].
 pub const SCHEMA: &str = "whydown.notice/1";
@@ -47,6 +50,9 @@ pub struct NoticeBody {
     /// Several incidents in one message: a storm, or a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+    /// Locations that have no probe, when that is what it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Absent>,
     /// The channel that could not be reached, when this is sent in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
@@ -129,6 +135,12 @@ pub enum NoticeEvent {
     /// Another channel could not be reached.
     #[serde(rename = "undelivered")]
     Undelivered,
+    /// Nobody checks from a location.
+    #[serde(rename = "location.no_data")]
+    NoData,
+    /// Somebody does again.
+    #[serde(rename = "location.back")]
+    Back,
     /// Nothing: somebody tries the channel out.
     #[serde(rename = "test")]
     Test,
@@ -145,8 +157,22 @@ impl NoticeEvent {
             Self::Resolved => "incident.resolved",
             Self::Digest => "digest",
             Self::Undelivered => "undelivered",
+            Self::NoData => "location.no_data",
+            Self::Back => "location.back",
             Self::Test => "test",
         }
+    }
+
+    /// Does it tell the end of what another message told the beginning of?
+    #[must_use]
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Resolved | Self::Back)
+    }
+
+    /// Is it about one incident, or a group of them, and not about the server's own means?
+    #[must_use]
+    pub const fn is_of_incident(self) -> bool {
+        !matches!(self, Self::Undelivered | Self::NoData | Self::Back)
     }
 }
 
@@ -205,6 +231,7 @@ pub fn body(
         diagnosis: incident.diagnosis.clone(),
         notes: Vec::new(),
         group: None,
+        locations: Vec::new(),
         instead_of: None,
     }
 }
@@ -226,6 +253,7 @@ impl Notice {
         let mut body = self.body.clone();
         body.event = NoticeEvent::Undelivered;
         body.group = None;
+        body.locations = Vec::new();
         body.incident.id.clone_from(&id);
         body.monitor.name = format!("channel {}", self.channel);
         body.diagnosis.summary = format!("messages could not be delivered: {error}");
@@ -282,6 +310,7 @@ impl NoticeBody {
             NoticeEvent::Digest | NoticeEvent::Undelivered => {
                 format!("{name}: {}", self.diagnosis.summary)
             }
+            NoticeEvent::NoData | NoticeEvent::Back => self.diagnosis.summary.clone(),
             NoticeEvent::Test => format!("{name}: test message"),
         }
     }
@@ -312,7 +341,7 @@ impl NoticeBody {
             lines.extend(self.incident.url.iter().flat_map(|url| [String::new(), url.clone()]));
             return lines.join("\n") + "\n";
         }
-        if self.event == NoticeEvent::Undelivered {
+        if !self.event.is_of_incident() {
             lines.extend(self.incident.url.clone());
             return lines.join("\n") + "\n";
         }

@@ -324,6 +324,9 @@ fn rules(fields: &mut Fields<'_>, channels: &[&str], rules: &mut Rules, problems
     if let Some(node) = fields.get("grouping") {
         rules.grouping = policies::grouping(node, problems);
     }
+    if let Some(node) = fields.get("no_data") {
+        rules.no_data = policies::no_data(node, channels, problems);
+    }
 }
 
 fn at_most(key: &str, node: &Node, count: usize, max: usize, problems: &mut Problems) {

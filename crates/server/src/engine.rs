@@ -7,6 +7,7 @@ mod draft;
 mod edit;
 mod inside;
 mod report;
+mod silence;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -94,12 +95,24 @@ pub(crate) enum Event {
     },
     /// The configuration file has changed and is in order.
     Reloaded(Box<Config>),
-    /// A location can't be heard any more.
+    /// A location has no probe.
     Silent {
         /// Its name.
         location: String,
-        /// It does not exist any more.
-        gone: bool,
+        /// It once had one.
+        had_probe: bool,
+        /// When that was heard of last.
+        heard_at: Option<Timestamp>,
+    },
+    /// A location has a probe, for the first time or again.
+    Present {
+        /// Its name.
+        location: String,
+    },
+    /// A location does not exist any more.
+    Gone {
+        /// Its name.
+        location: String,
     },
     /// A host agent has spoken.
     Inside(Box<Word>),
@@ -278,7 +291,11 @@ impl Engine {
                 let _ = reply.send(result);
             }
             Event::Reloaded(config) => self.reload(*config),
-            Event::Silent { location, gone } => self.silent(&location, gone),
+            Event::Silent { location, had_probe, heard_at } => {
+                self.silent(&location, had_probe, heard_at);
+            }
+            Event::Present { location } => self.present(&location),
+            Event::Gone { location } => self.gone(&location),
             Event::Inside(word) => self.inside(*word),
             Event::Settled(reply) => {
                 self.drain(reports).await;

@@ -11,18 +11,18 @@ mod hosts;
 pub(crate) mod link;
 mod plan;
 mod register;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use whydown_core::evidence::Evidence;
 use whydown_core::monitor::Monitor;
 use whydown_core::scope::{Location, Selector};
-use whydown_core::wire::{Assignment, Introduction, Order, Report, Role};
+use whydown_core::wire::{Assignment, Order, Report};
 use whydown_probe::runner::Command;
 
 use allowance::{Allowances, Turn};
@@ -34,6 +34,7 @@ pub use register::{
     Definition, FleetError, KEYS_MAX, Key, LOCAL, LOCATIONS_MAX, create_token, define_location,
     enrol, keys, locations, remove_location, revoke,
 };
+pub use status::{LocationStatus, ProbeStatus};
 
 use crate::engine::Event;
 use crate::roster::Roster;
@@ -43,7 +44,7 @@ use crate::tasks::Stop;
 /// A probe that was not heard of for so long is gone, and others take over its monitors.
 const GONE_AFTER: Duration = Duration::from_secs(6);
 /// A location without a probe for so long has no data.
-const NO_DATA_AFTER: Duration = Duration::from_secs(15);
+pub(crate) const NO_DATA_AFTER: Duration = Duration::from_secs(15);
 /// How long all locations have to be gone before the server believes that it is not its own fault.
 const ISOLATED_MAX: Duration = Duration::from_mins(10);
 /// Orders that may wait for one probe; one that is slower is cut off and begins anew.
@@ -114,6 +115,8 @@ struct State {
     taken: HashMap<String, u64>,
     /// Since when a location has no probe; `None` once that was told.
     lonely: BTreeMap<String, Option<Instant>>,
+    /// Locations that have a probe, as the engine knows.
+    present: BTreeSet<String>,
     /// When a location was heard of last.
     heard: BTreeMap<String, Instant>,
     commands: Option<mpsc::Sender<Command>>,
@@ -156,42 +159,6 @@ impl std::fmt::Debug for Fleet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Fleet")
     }
-}
-
-/// A location as pages and API show it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LocationStatus {
-    /// What is known about it.
-    pub definition: Definition,
-    /// The server's own.
-    pub local: bool,
-    /// Those who have enrolled there.
-    pub probes: Vec<ProbeStatus>,
-    /// Monitors that are checked from there.
-    pub monitors: usize,
-}
-
-impl LocationStatus {
-    /// Is somebody there?
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.local || self.probes.iter().any(|probe| probe.live)
-    }
-}
-
-/// A probe as pages and API show it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProbeStatus {
-    /// What its key is called.
-    pub id: String,
-    /// Linked, and heard of a moment ago.
-    pub live: bool,
-    /// Its version, and what it can do.
-    pub introduction: Introduction,
-    /// When it was heard of last.
-    pub seen_at: Option<Timestamp>,
-    /// Monitors that it checks.
-    pub monitors: usize,
 }
 
 impl Fleet {
@@ -346,40 +313,6 @@ impl Fleet {
         }
     }
 
-    /// Locations that have no data, or are gone.
-    fn watch_locations(&self) -> Vec<Event> {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        let now = Instant::now();
-        for link in state.links.values().filter(|link| link.is_live(now)) {
-            state.heard.insert(link.location.clone(), link.heard);
-        }
-        let mut events = Vec::new();
-        let names: Vec<String> = state.locations.keys().cloned().collect();
-        for name in &names {
-            if state.live.get(name).is_some_and(|ids| !ids.is_empty()) {
-                state.lonely.remove(name);
-                continue;
-            }
-            let since = state.lonely.entry(name.clone()).or_insert(Some(now));
-            if since.is_some_and(|since| now.saturating_duration_since(since) >= NO_DATA_AFTER) {
-                *since = None;
-                tracing::warn!(location = name, "has no probe: no data");
-                events.push(Event::Silent { location: name.clone(), gone: false });
-            }
-        }
-        let gone: Vec<String> =
-            state.lonely.keys().filter(|name| !names.contains(name)).cloned().collect();
-        for name in state.known.iter().filter(|name| !names.contains(name)) {
-            events.push(Event::Silent { location: name.clone(), gone: true });
-        }
-        for name in gone {
-            state.lonely.remove(&name);
-        }
-        state.known = names;
-        events
-    }
-
     /// The locations that look at a monitor.
     pub(crate) fn members(&self, monitor: &Monitor) -> Vec<Location> {
         let state = self.state();
@@ -437,46 +370,6 @@ impl Fleet {
                 let _ = link.orders.try_send(Order::CheckNow { monitors });
             }
         }
-    }
-
-    /// The keys of agents, with when they were heard of.
-    pub(crate) fn agents(&self) -> Vec<Key> {
-        let state = self.state();
-        let agents = state.keys.values().filter(|key| key.role == Role::Agent);
-        let mut agents: Vec<Key> = agents.cloned().collect();
-        agents.sort_by(|a, b| a.id.cmp(&b.id));
-        agents
-    }
-
-    /// All locations with their probes, the server's own first.
-    pub(crate) fn statuses(&self) -> Vec<LocationStatus> {
-        let state = self.state();
-        let now = Instant::now();
-        let local = Definition { location: Location::local(), coordinates: None };
-        let own = state.local.then_some(local);
-        let all = own.into_iter().chain(state.locations.values().cloned());
-        let status = |definition: Definition| {
-            let name = &definition.location.name;
-            let local = *name == LOCAL;
-            let keys = state.keys.values().filter(|key| key.place == *name);
-            let mut probes: Vec<ProbeStatus> = keys
-                .filter(|key| key.role == Role::Probe)
-                .map(|key| {
-                    let link = state.links.get(&key.id);
-                    ProbeStatus {
-                        id: key.id.clone(),
-                        live: link.is_some_and(|link| link.is_live(now)),
-                        introduction: key.introduction.clone(),
-                        seen_at: key.seen_at,
-                        monitors: link.map_or(0, |link| link.sent.len()),
-                    }
-                })
-                .collect();
-            probes.sort_by(|a, b| a.id.cmp(&b.id));
-            let monitors = state.planned.of(name).count();
-            LocationStatus { definition, local, probes, monitors }
-        };
-        all.map(status).collect()
     }
 
     /// Puts a question to the live probes of some locations; answers come with their location.

@@ -439,6 +439,7 @@ fn test_notice(channel: &str, now: Timestamp) -> Notice {
             diagnosis,
             notes: Vec::new(),
             group: None,
+            locations: Vec::new(),
             instead_of: None,
         },
     }

@@ -29,6 +29,17 @@ pub struct Rules {
     pub maintenance: Vec<Window>,
     /// When several messages become one; `None`: never.
     pub grouping: Option<Grouping>,
+    /// Who hears that a location has no probe.
+    pub no_data: Option<Absences>,
+}
+
+/// Who hears that a location has no probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absences {
+    /// So long after it fell silent.
+    pub after: Duration,
+    /// Channels.
+    pub notify: Vec<String>,
 }
 
 /// Who is told of what, and in which steps.

@@ -142,7 +142,7 @@ impl Message {
     /// Has the trouble ended?
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        matches!(self.event, NoticeEvent::Resolved)
+        self.event.is_end()
     }
 
     /// Is it trouble that somebody can take: an incident, or all of a storm?
@@ -171,9 +171,8 @@ impl Message {
 
 /// Is it about one incident, and not about several or none?
 fn is_one(body: &NoticeBody) -> bool {
-    let other =
-        matches!(body.event, NoticeEvent::Digest | NoticeEvent::Undelivered | NoticeEvent::Test);
-    body.group.is_none() && !other
+    let other = matches!(body.event, NoticeEvent::Digest | NoticeEvent::Test);
+    body.group.is_none() && !other && body.event.is_of_incident()
 }
 
 /// What a list of incidents says, line by line.
@@ -190,8 +189,8 @@ fn members(body: &NoticeBody) -> Vec<String> {
 fn severity(body: &NoticeBody) -> Severity {
     match (body.event, body.diagnosis.state) {
         (NoticeEvent::Test | NoticeEvent::Digest, _) => Severity::Info,
-        (NoticeEvent::Undelivered, _) => Severity::Warning,
-        (NoticeEvent::Resolved, _) => Severity::Fine,
+        (NoticeEvent::Undelivered | NoticeEvent::NoData, _) => Severity::Warning,
+        (NoticeEvent::Resolved | NoticeEvent::Back, _) => Severity::Fine,
         (_, State::Down) => Severity::Critical,
         (_, State::Up | State::Degraded | State::Inconclusive) => Severity::Warning,
     }
@@ -216,7 +215,11 @@ fn opening(body: &NoticeBody) -> String {
             Some(reason) => format!("{name}: incident closed, {}", clean(reason)),
             None => format!("{name} is up again after {}", body.lasted()),
         },
-        NoticeEvent::Digest | NoticeEvent::Undelivered | NoticeEvent::Test => String::new(),
+        NoticeEvent::Digest
+        | NoticeEvent::Undelivered
+        | NoticeEvent::NoData
+        | NoticeEvent::Back
+        | NoticeEvent::Test => String::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use whydown_core::alerting::calendar::{self, Days, Hours, Zone};
 use whydown_core::alerting::rules::{
-    Applies, Digest, Grouping, Policy, Repeat, Select, Step, Targets,
+    Absences, Applies, Digest, Grouping, Policy, Repeat, Select, Step, Targets,
 };
 use whydown_core::monitor::Severity;
 use whydown_core::observation::State;
@@ -31,6 +31,11 @@ const TIMES_MAX: u64 = 100;
 const TIMES_DEFAULT: u32 = 10;
 /// The window of a storm.
 const WINDOW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+
+/// How long a location may have no probe.
+const NO_DATA_AFTER: (Duration, Duration) = (Duration::from_secs(15), Duration::from_hours(24 * 7));
+/// When nothing is said.
+const NO_DATA_AFTER_DEFAULT: Duration = Duration::from_mins(2);
 
 /// What policies may name.
 pub(super) struct Known<'a> {
@@ -138,6 +143,16 @@ pub(super) fn select(fields: &mut Fields<'_>, problems: &mut Problems) -> Select
         monitors: fields.texts("monitors", problems).unwrap_or_default(),
         tags: fields.texts("tags", problems).unwrap_or_default(),
     }
+}
+
+/// Who hears that a location has no probe.
+pub(super) fn no_data(node: &Node, channels: &[&str], problems: &mut Problems) -> Option<Absences> {
+    let mut fields = Fields::open(node, "no_data", problems)?;
+    let after = fields.duration("after", "after_ms", NO_DATA_AFTER, problems);
+    fields.need("notify", "[ops]", problems);
+    let notify = check_names(&mut fields, "notify", "channel", channels, problems);
+    fields.close(&[], problems);
+    Some(Absences { after: after.unwrap_or(NO_DATA_AFTER_DEFAULT), notify })
 }
 
 /// Reads one policy.

@@ -40,10 +40,22 @@ pub(super) struct File {
     maintenance: Option<Vec<Maintenance>>,
     /// When several messages over one channel become one.
     grouping: Option<Grouping>,
+    /// Who hears that a location has no probe.
+    no_data: Option<Absences>,
     /// Channels that hear when another one can't be reached.
     undelivered: Option<TextOrList>,
     /// Tells an outside service that this server lives.
     heartbeat: Option<Heartbeat>,
+}
+
+/// Who hears that a location has no probe, and that it has one again.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Absences {
+    /// So long after it fell silent, 15s to 7d. Default: 2m.
+    after: Option<Span>,
+    /// Channels.
+    notify: TextOrList,
 }
 
 /// A dead man's switch: posted only while engine, store and probe do their work.

@@ -22,16 +22,18 @@ const SILENCES_MAX: usize = 1_000;
 
 impl Engine {
     /// Shows the machine what it may look at.
-    fn round(&mut self, now: Timestamp, act: impl FnOnce(&mut Alerting, &View<'_>)) {
+    pub(super) fn round(&mut self, now: Timestamp, act: impl FnOnce(&mut Alerting, &View<'_>)) {
         let roster = self.roster();
         let monitor = |name: &str| -> Option<&Monitor> {
             roster.entry(name).map(|entry| &entry.monitor).filter(|monitor| !monitor.paused)
         };
+        let watched = |location: &str| self.shared.fleet.watched(location);
         let view = View {
             rules: &roster.config.rules,
             silences: &roster.silences,
             dependencies: &roster.dependencies,
             monitor: &monitor,
+            watched: &watched,
             standings: &self.standings,
             base_url: roster.config.base_url.as_deref(),
             now,

@@ -121,7 +121,7 @@ impl Engine {
     }
 
     /// Sends out what follows from a batch.
-    fn end_round(&mut self, now: Timestamp) {
+    pub(super) fn end_round(&mut self, now: Timestamp) {
         self.tell(now);
         self.shared.fleet.flush();
     }
@@ -498,27 +498,6 @@ impl Engine {
                     self.inquiries.open.remove(&name);
                 }
             }
-        }
-        self.end_round(now);
-    }
-
-    /// A location that can't be heard any more, or is gone for good.
-    pub(super) fn silent(&mut self, location: &str, gone: bool) {
-        let now = self.shared.clock.now();
-        self.inquiries.gone(location);
-        let roster = self.roster();
-        for entry in roster.entries.iter() {
-            let name = &entry.monitor.name;
-            let known = self.standings.get(name).is_some_and(|s| s.places.contains_key(location));
-            if !known {
-                continue;
-            }
-            let location = location.to_owned();
-            let input = match gone {
-                true => Input::Leave { location },
-                false => Input::Silent { location },
-            };
-            self.advance(&entry.monitor, &input, now);
         }
         self.end_round(now);
     }

@@ -71,11 +71,14 @@ fn alert(delivery: &Delivery<'_>) -> serde_json::Value {
         (true, _) | (_, NoticeEvent::Test) => message.ended_at.unwrap_or(delivery.now),
         _ => delivery.now.checked_add(LIFE).unwrap_or(delivery.now),
     };
-    let test = message.event == NoticeEvent::Test;
     // Labels name the alert: what changes in its course stands in annotations.
     let mut alert = json!({
         "labels": {
-            "alertname": if test { "WhydownTest" } else { "MonitorDown" },
+            "alertname": match message.event {
+                NoticeEvent::Test => "WhydownTest",
+                NoticeEvent::NoData | NoticeEvent::Back => "LocationNoData",
+                _ => "MonitorDown",
+            },
             "monitor": body.monitor.name,
             "instance": body.diagnosis.target.host,
             "incident": message.thread,

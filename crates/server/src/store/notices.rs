@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
-use whydown_core::notice::{Notice, NoticeBody, NoticeEvent};
+use whydown_core::notice::{Notice, NoticeBody};
 
 use super::{Store, StoreError, count, from_ms, to_ms, unreadable};
 
@@ -198,12 +198,12 @@ impl Store {
         (now, until): (Timestamp, Timestamp),
     ) -> Result<Vec<Claimed>, StoreError> {
         let explain = |error| self.explain(error);
-        if claimed.iter().all(|claimed| claimed.notice.body.event == NoticeEvent::Resolved) {
+        if claimed.iter().all(|claimed| claimed.notice.body.event.is_end()) {
             return Ok(claimed);
         }
         let mut over = QueryBuilder::<Sqlite>::new(
             "SELECT seq, key, channel, body, created_ms, attempts FROM notices
-             WHERE state = 0 AND event = 'incident.resolved' AND channel = ",
+             WHERE state = 0 AND event IN ('incident.resolved', 'location.back') AND channel = ",
         );
         over.push_bind(channel).push(" AND incident IN (");
         let mut incidents = over.separated(", ");

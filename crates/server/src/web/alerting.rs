@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use whydown_core::alerting::rules::{Digest, Policy, Select, Silence, Targets, Window};
-use whydown_core::notice::{NoticeBody, NoticeEvent};
+use whydown_core::notice::NoticeBody;
 use whydown_core::units;
 
 use super::Web;
@@ -219,7 +219,7 @@ fn undelivered_row(notice: &Undelivered, now: Timestamp) -> UndeliveredRow {
 
 /// Storms, digests and words about a channel speak of no incident by itself.
 fn has_page(body: &NoticeBody) -> bool {
-    body.group.is_none() && body.event != NoticeEvent::Undelivered
+    body.group.is_none() && body.event.is_of_incident()
 }
 
 /// `GET /alerting`

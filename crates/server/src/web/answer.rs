@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use whydown_core::incident::Phase;
-use whydown_core::notice::NoticeEvent;
 use whydown_core::notice::message::clean;
 
 use super::Web;
@@ -112,7 +111,7 @@ async fn answer_page(
         frame,
         monitor: said.monitor.name,
         summary: said.diagnosis.summary,
-        open: said.event != NoticeEvent::Resolved,
+        open: !said.event.is_end(),
         path: "/incidents?state=open".to_owned(),
     })
 }

@@ -58,6 +58,8 @@ struct Stage {
     said: String,
     /// The server does not run.
     off: bool,
+    /// Locations that were removed.
+    removed: BTreeSet<String>,
 }
 
 impl Stage {
@@ -83,17 +85,22 @@ impl Stage {
             alerting: Alerting::default(),
             said: String::new(),
             off: false,
+            removed: BTreeSet::new(),
         }
     }
 
     fn round(&mut self, act: impl FnOnce(&mut Alerting, &View<'_>)) {
         let monitors = &self.config.monitors;
         let monitor = |name: &str| monitors.iter().find(|monitor| monitor.name == name);
+        let removed = &self.removed;
+        // As many as the name is long.
+        let watched = |location: &str| (!removed.contains(location)).then_some(location.len());
         let view = View {
             rules: &self.config.rules,
             silences: &self.silences,
             dependencies: &self.dependencies,
             monitor: &monitor,
+            watched: &watched,
             standings: &self.standings,
             base_url: None,
             now: self.now,
@@ -239,6 +246,21 @@ impl Stage {
                 let at = self.config.monitors.iter().position(|m| m.name == rest).unwrap();
                 let monitor = self.config.monitors.remove(at);
                 self.put_in(&monitor, &Input::Retire { reason: "removed".to_owned() });
+            }
+            // A server notices after 15 s.
+            "absent" => {
+                let missed = self.now - jiff::SignedDuration::from_secs(15);
+                for name in many(rest) {
+                    self.round(|alerting, view| alerting.absent(view, &name, (missed, missed)));
+                }
+            }
+            "present" | "unlocate" => {
+                for name in many(rest) {
+                    if verb == "unlocate" {
+                        self.removed.insert(name.clone());
+                    }
+                    self.round(|alerting, view| alerting.present(view, &name));
+                }
             }
             "stop" | "restart" | "end" => {}
             _ => panic!("{words:?} is nothing that can happen"),

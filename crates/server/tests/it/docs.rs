@@ -122,17 +122,19 @@ fn docs_channels_md_shows_an_example_of_every_kind_that_loads() {
 }
 
 #[test]
-fn every_example_of_docs_alerting_md_is_a_good_configuration() {
-    let text = std::fs::read_to_string(doc("alerting.md")).unwrap();
-    let examples: Vec<&str> =
-        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(examples.len() >= 6, "{} examples", examples.len());
+fn every_example_of_docs_alerting_and_locations_md_is_a_good_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("whydown.yaml");
-    for example in examples {
-        std::fs::write(&file, example).unwrap();
-        if let Err(errors) = config::load(&file, &|_| None) {
-            panic!("{example}\n{errors}");
+    for (name, least) in [("alerting.md", 6), ("locations.md", 2)] {
+        let text = std::fs::read_to_string(doc(name)).unwrap();
+        let examples: Vec<&str> =
+            text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(examples.len() >= least, "{name}: {} examples", examples.len());
+        for example in examples {
+            std::fs::write(&file, example).unwrap();
+            if let Err(errors) = config::load(&file, &|_| None) {
+                panic!("{name}: {example}\n{errors}");
+            }
         }
     }
 }

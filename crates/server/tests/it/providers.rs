@@ -213,6 +213,8 @@ fn variants(stage: &Stage) -> Vec<Notice> {
         stage.notice(NoticeEvent::Opened, |notice| notice.body.group = Some(group(notice))),
         stage.notice(NoticeEvent::Digest, |notice| notice.body.group = Some(group(notice))),
         stage.notice(NoticeEvent::Undelivered, |_| {}),
+        stage.notice(NoticeEvent::NoData, |_| {}),
+        stage.notice(NoticeEvent::Back, |_| {}),
         stage.notice(NoticeEvent::Resolved, |notice| {
             notice.body.incident.ended_by = Some("the monitor was removed".to_owned());
         }),

@@ -157,7 +157,7 @@ async fn opsgenie_alerts_are_made_acknowledged_and_closed_by_their_alias() {
 #[tokio::test(flavor = "multi_thread")]
 async fn alertmanager_gets_alerts_as_documented_with_labels_that_stay() {
     let labels = Shape::Object(vec![
-        must("alertname", Shape::One(&["MonitorDown", "WhydownTest"])),
+        must("alertname", Shape::One(&["MonitorDown", "LocationNoData", "WhydownTest"])),
         must("monitor", text(200_000)),
         must("instance", text(255)),
         must("incident", text(100)),

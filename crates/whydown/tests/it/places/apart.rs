@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use whydown_lab::{Answer, Behaviour, Lab, Peer, Rule, Side, try_until, until};
+use whydown_lab::{Answer, Behaviour, Lab, Peer, Receiver, Rule, Side, try_until, until};
 
 use super::Probe;
 use crate::outage::{Server, millis_between, now, time};
@@ -49,14 +49,22 @@ fn a_dead_probe_is_replaced_and_a_location_without_one_has_no_data_and_is_never_
     let lab = Lab::builder().small().build();
     let home = lab.add_host("home", Side::Server, 40);
     let _peer = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200)));
-    let config = "local_probe: false\nmonitors:\n  - { name: shop, target: \
-                  \"http://10.99.2.10:80/\", interval: 2s, alert_when: any }\n";
-    let server = Server::start_open(&home, config);
+    let receiver = Receiver::start(&home, 0);
+    let config = format!(
+        "local_probe: false\nno_data: {{ after: 15s, notify: [ops] }}\n\
+         channels:\n  - {{ name: ops, webhook: {{ url: \"{}\" }} }}\n\
+         monitors:\n  - {{ name: shop, target: \"http://10.99.2.10:80/\", interval: 2s, \
+         alert_when: any }}\n",
+        receiver.url("/")
+    );
+    let mut server = Server::start_open(&home, &config);
     let mut probes = Vec::new();
     for i in 0..2_u8 {
         let host = lab.add_host(&format!("p{i}"), Side::Client, 100 + i);
         probes.push(Probe::start(&server, &host, &["--name", "fra1"]));
     }
+    // Waited for in vain from the beginning, and nobody's loss.
+    server.add_location(&["--name", "nobody"]);
     let fra1 = || server.get("/locations")["locations"][0].clone();
     server.wait_state("shop", "up");
     let owner = until(PATIENCE, "two live probes, one of which checks", || {
@@ -81,6 +89,36 @@ fn a_dead_probe_is_replaced_and_a_location_without_one_has_no_data_and_is_never_
         (none && server.get("/monitors/shop")["state"] == "inconclusive").then_some(())
     });
     assert!(open(&server).is_empty(), "a location without a probe is never down");
+    println!("{}", told_of_silence_and_return(&mut server, &mut probes[0], &receiver));
+}
+
+/// The location is told of, once, and again when it is back, also by a server that was killed.
+fn told_of_silence_and_return(
+    server: &mut Server,
+    probe: &mut Probe,
+    receiver: &Receiver,
+) -> String {
+    let of = |event: &str| -> Vec<Value> {
+        let all = receiver.requests().into_iter().map(|request| request.json());
+        all.filter(|body| body["event"] == event).collect()
+    };
+    let what = format!("word that nobody is there: {}", server.output());
+    let told = until(PATIENCE, what, || of("location.no_data").pop());
+    let summary = told["diagnosis"]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("fra1 has no probe since "), "{summary}");
+    assert!(summary.ends_with(": 1 monitor is not watched from there"), "{summary}");
+    assert_eq!(told["locations"][0]["name"], "fra1");
+    server.kill();
+    server.start_again();
+    probe.start_again();
+    let what = format!("word that somebody is there again: {}", probe.output());
+    let back = until(PATIENCE, what, || of("location.back").pop());
+    let summary_back = back["diagnosis"]["summary"].as_str().unwrap();
+    assert!(summary_back.starts_with("fra1 has a probe again after "), "{summary_back}");
+    assert_eq!(back["incident"]["id"], told["incident"]["id"]);
+    assert_eq!(back["incident"]["started_at"], told["incident"]["started_at"]);
+    assert_eq!(of("location.no_data").len(), 1, "told once");
+    format!("{summary}\n{summary_back}")
 }
 
 #[test]
