@@ -45,6 +45,13 @@ impl Fields {
         let text = self.exact(name);
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
+
+    /// What stands between the commas or line ends of a field.
+    pub(super) fn parts(&self, name: &str) -> Vec<String> {
+        let text = self.exact(name);
+        let parts = text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
@@ -74,6 +81,8 @@ pub(super) fn monitor_patch(fields: &Fields) -> Value {
         "interval": text("interval"),
         "timeout": text("timeout"),
         "confirm": count("confirm"),
+        "locations": list(fields.parts("locations")),
+        "alert_when": text("alert_when"),
         "expect": {
             "status": text("status"),
             "contains": list(fields.lines("contains")),
@@ -118,6 +127,7 @@ mod tests {
             ("name", " shop "),
             ("target", "https://shop.example"),
             ("confirm", "two"),
+            ("locations", "fra1, region:eu,"),
             ("contains", "Add to basket\r\n\r\nCheckout\r\n"),
             ("notify", "ops"),
             ("notify", "mail"),
@@ -125,6 +135,7 @@ mod tests {
         assert_eq!(patch["name"], "shop");
         assert_eq!(patch["confirm"], "two");
         assert_eq!(patch["interval"], Value::Null);
+        assert_eq!(patch["locations"], json!(["fra1", "region:eu"]));
         assert_eq!(patch["expect"]["contains"], json!(["Add to basket", "Checkout"]));
         assert_eq!(patch["notify"], json!(["ops", "mail"]));
     }

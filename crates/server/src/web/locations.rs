@@ -97,13 +97,18 @@ pub(super) async fn add(
     fields: Fields,
 ) -> Result<Response, Trouble> {
     let given = |name: &str| Some(fields.get(name).trim().to_owned()).filter(|t| !t.is_empty());
+    let name = given("name").unwrap_or_default();
+    let mut known = web.app.locations().into_iter().map(|status| status.definition);
+    // One more probe of a known location need not repeat what is known about it.
+    let known = known.find(|one| one.location.name == name).unwrap_or_default();
+    let labels = fields.parts("labels");
     let location = Location {
-        name: given("name").unwrap_or_default(),
-        region: given("region"),
-        network: given("network"),
-        labels: Vec::new(),
+        name,
+        region: given("region").or(known.location.region),
+        network: given("network").or(known.location.network),
+        labels: if labels.is_empty() { known.location.labels } else { labels },
     };
-    let definition = Definition { location, coordinates: None };
+    let definition = Definition { location, coordinates: known.coordinates };
     match web.app.add_location(&definition).await {
         Ok(token) => {
             let mut page_of = template(&web, &visit);

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::Value;
 use whydown_core::monitor::Monitor;
+use whydown_core::scope::Selector;
 use whydown_core::target::Target;
 
 use super::Web;
@@ -19,6 +20,9 @@ use crate::api::patch::merged;
 use crate::app::{EditError, Entry, Origin};
 use crate::config::{self, Problem};
 
+/// Places that the form names; those beyond are on their own page.
+const PLACES_MAX: usize = 20;
+
 #[derive(Template)]
 #[template(path = "monitor_form.html")]
 struct FormPage {
@@ -27,6 +31,8 @@ struct FormPage {
     changes: Option<String>,
     action: String,
     form: MonitorForm,
+    /// From where it could be checked: names and labels.
+    places: String,
     problems: Vec<Problem>,
 }
 
@@ -38,6 +44,8 @@ struct MonitorForm {
     interval: String,
     timeout: String,
     confirm: String,
+    locations: String,
+    alert_when: String,
     status: String,
     contains: String,
     not_contains: String,
@@ -49,7 +57,7 @@ struct MonitorForm {
 impl FormPage {
     /// What is wrong with a field.
     fn problem(&self, key: &str) -> Option<String> {
-        let found = self.problems.iter().find(|problem| problem.key == key);
+        let found = self.problems.iter().find(|problem| field_of(problem) == key);
         found.map(|problem| match &problem.hint {
             Some(hint) => format!("{} {hint}", problem.message),
             None => problem.message.clone(),
@@ -64,6 +72,8 @@ impl FormPage {
             "interval",
             "timeout",
             "confirm",
+            "locations",
+            "alert_when",
             "notify",
             "expect.status",
             "expect.contains",
@@ -71,8 +81,13 @@ impl FormPage {
             "expect.latency",
             "expect.certificate_days",
         ];
-        self.problems.iter().filter(|problem| !shown.contains(&problem.key.as_str())).collect()
+        self.problems.iter().filter(|problem| !shown.contains(&field_of(problem))).collect()
     }
+}
+
+/// The field that a problem belongs to: `locations` for `locations[1]`.
+fn field_of(problem: &Problem) -> &str {
+    problem.key.split('[').next().unwrap_or_default()
 }
 
 impl MonitorForm {
@@ -84,6 +99,11 @@ impl MonitorForm {
             interval: setting(monitor.interval),
             timeout: setting(monitor.timeout),
             confirm: monitor.confirm.to_string(),
+            locations: joined(&monitor.locations),
+            alert_when: match monitor.alert_when.is_default() {
+                true => String::new(),
+                false => monitor.alert_when.to_string(),
+            },
             status: expect.status.as_ref().map(ToString::to_string).unwrap_or_default(),
             contains: expect.contains.join("\n"),
             not_contains: expect.not_contains.join("\n"),
@@ -101,6 +121,8 @@ impl MonitorForm {
             interval: text("interval"),
             timeout: text("timeout"),
             confirm: text("confirm"),
+            locations: text("locations"),
+            alert_when: text("alert_when"),
             status: text("status"),
             contains: fields.exact("contains"),
             not_contains: fields.exact("not_contains"),
@@ -113,6 +135,58 @@ impl MonitorForm {
 
 fn ticked(channels: &[String], chosen: &[String]) -> Vec<(String, bool)> {
     channels.iter().map(|name| (name.clone(), chosen.contains(name))).collect()
+}
+
+fn joined(selectors: &[Selector]) -> String {
+    selectors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Every way to choose some of the locations that there are: names first, then labels.
+fn choices(web: &Web) -> Vec<Selector> {
+    let locations = web.app.locations();
+    let locations = locations.iter().map(|status| &status.definition.location);
+    let mut choices: Vec<Selector> =
+        locations.clone().map(|one| Selector::Name(one.name.clone())).collect();
+    for one in locations {
+        let region = one.region.iter().cloned().map(Selector::Region);
+        let network = one.network.iter().cloned().map(Selector::Network);
+        let labels = one.labels.iter().cloned().map(Selector::Label);
+        for choice in region.chain(network).chain(labels) {
+            if !choices.contains(&choice) {
+                choices.push(choice);
+            }
+        }
+    }
+    choices
+}
+
+/// The same for people.
+fn places(web: &Web) -> String {
+    let choices = choices(web);
+    match choices.get(..PLACES_MAX) {
+        Some(first) if choices.len() > PLACES_MAX => format!("{}, …", joined(first)),
+        _ => joined(&choices),
+    }
+}
+
+/// A location that there is not, typed here, is a mistake: elsewhere it may be defined later.
+/// `before` are those that the monitor has already.
+fn unknown_places(web: &Web, monitor: &Monitor, before: &[Selector]) -> Vec<Problem> {
+    let locations = web.app.locations();
+    let unknown = monitor.locations.iter().filter(|selector| {
+        let covers = locations.iter().any(|status| selector.covers(&status.definition.location));
+        !covers && !before.contains(selector)
+    });
+    let problem = |selector: &Selector| Problem {
+        key: "locations".to_owned(),
+        message: format!("{selector} is no location that there is."),
+        hint: Some(match places(web) {
+            known if known.is_empty() => "None is defined yet.".to_owned(),
+            known => format!("There are {known}; leave it empty for everywhere."),
+        }),
+        place: None,
+    };
+    unknown.map(problem).collect()
 }
 
 fn channel_names(web: &Web) -> Vec<String> {
@@ -132,6 +206,7 @@ pub(super) async fn new(State(web): State<Web>, visit: Visit) -> Result<Response
         changes: None,
         action: "/monitors".to_owned(),
         form,
+        places: places(&web),
         problems: Vec::new(),
     })
 }
@@ -150,7 +225,7 @@ pub(super) async fn create(
         patch["name"] = Value::from(name);
     }
     let wanted = merged(&Value::Object(serde_json::Map::new()), &patch);
-    let made = match checked(&web, &wanted) {
+    let made = match checked(&web, &wanted, &[]) {
         Ok(monitor) => web.app.create_monitor(monitor).await,
         Err(problems) => Err(EditError::Invalid(problems)),
     };
@@ -168,10 +243,12 @@ fn free_name(web: &Web, target: &Target) -> String {
     std::iter::once(host.clone()).chain(numbered).find(free).unwrap_or(host)
 }
 
-fn checked(web: &Web, value: &Value) -> Result<Monitor, Vec<Problem>> {
+fn checked(web: &Web, value: &Value, before: &[Selector]) -> Result<Monitor, Vec<Problem>> {
     let channels = channel_names(web);
     let names: Vec<&str> = channels.iter().map(String::as_str).collect();
-    config::monitor(value, &names)
+    let monitor = config::monitor(value, &names)?;
+    let problems = unknown_places(web, &monitor, before);
+    if problems.is_empty() { Ok(monitor) } else { Err(problems) }
 }
 
 fn saved(entry: &Entry, done: &str) -> Response {
@@ -201,7 +278,8 @@ fn again(
     let form = MonitorForm::typed(fields, &channel_names(web));
     let action = changes.map_or_else(|| "/monitors".to_owned(), edit_path);
     let changes = changes.map(str::to_owned);
-    page_with(status, &FormPage { frame, changes, action, form, problems })
+    let places = places(web);
+    page_with(status, &FormPage { frame, changes, action, form, places, problems })
 }
 
 fn edit_path(name: &str) -> String {
@@ -232,6 +310,7 @@ pub(super) async fn edit(
         action: edit_path(&name),
         changes: Some(name),
         form: MonitorForm::of(&entry.monitor, &channel_names(&web)),
+        places: places(&web),
         problems: Vec::new(),
     })
 }
@@ -246,7 +325,7 @@ pub(super) async fn update(
     let entry = editable(&web, &name)?;
     let now = serde_json::to_value(entry.shown()).map_err(Trouble::broken)?;
     let wanted = merged(&now, &monitor_patch(&fields));
-    let made = match checked(&web, &wanted) {
+    let made = match checked(&web, &wanted, &entry.monitor.locations) {
         Ok(monitor) => web.app.update_monitor(&name, monitor).await,
         Err(problems) => Err(EditError::Invalid(problems)),
     };

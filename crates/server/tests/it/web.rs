@@ -195,6 +195,54 @@ async fn wrong_fields_are_marked_and_keep_what_was_typed() {
 }
 
 #[tokio::test]
+async fn a_monitor_made_here_chooses_its_locations_and_when_they_alert() {
+    let site = Site::empty().await;
+    let visitor = site.visitor().await;
+    let place = [("name", "fra1"), ("region", "eu"), ("network", "AS 64500"), ("labels", "edge")];
+    assert_eq!(visitor.post("/locations", &place).await.status, StatusCode::OK);
+    let form = visitor.get("/new").await;
+    for choice in ["fra1", "region:eu", "network:AS 64500", "label:edge"] {
+        assert!(form.body.contains(choice), "{choice} is missing in {}", form.body);
+    }
+    let shop = ("target", "https://shop.example.com");
+    for (locations, alert_when, said) in [
+        ("nyc1", "", "nyc1 is no location that there is. There are fra1, region:eu,"),
+        ("fra1, place:eu", "", "&#34;place:eu&#34; is no location; write a name such as fra1"),
+        ("fra1", "most", "is no number of locations; write majority, any, all"),
+        ("fra1", "101%", "is no number of locations; write majority, any, all"),
+    ] {
+        let fields = [shop, ("locations", locations), ("alert_when", alert_when)];
+        let page = visitor.post("/monitors", &fields).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{locations} {alert_when}");
+        assert!(page.body.contains(said), "{said} is missing in {}", page.body);
+        assert_eq!(page.body.matches("aria-invalid=\"true\"").count(), 1, "{}", page.body);
+        assert!(page.body.contains(&format!("value=\"{locations}\"")), "what was typed is kept");
+    }
+    let fields = [shop, ("locations", "region:eu, label:edge"), ("alert_when", "30%")];
+    let made = visitor.post("/monitors", &fields).await;
+    assert_eq!(made.header(header::LOCATION), "/monitors/shop.example.com?done=created");
+    let monitor = site.running.app().status("shop.example.com").unwrap().entry.monitor.clone();
+    let chosen: Vec<String> = monitor.locations.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (chosen.join(" "), monitor.alert_when.to_string()),
+        ("region:eu label:edge".to_owned(), "30%".to_owned())
+    );
+    let form = visitor.get("/monitors/shop.example.com/edit").await;
+    assert!(form.body.contains("value=\"region:eu, label:edge\""), "{}", form.body);
+    assert!(form.body.contains("value=\"30%\""), "{}", form.body);
+
+    // A location that is gone meanwhile does not keep the rest from being changed.
+    visitor.post("/locations/fra1/remove", &[]).await;
+    let fields = [shop, ("name", "shop"), ("locations", "region:eu"), ("interval", "1m")];
+    let saved = visitor.post("/monitors/shop.example.com/edit", &fields).await;
+    assert_eq!(saved.header(header::LOCATION), "/monitors/shop?done=saved", "{}", saved.body);
+    let fields = [shop, ("name", "shop")];
+    visitor.post("/monitors/shop/edit", &fields).await;
+    let monitor = site.running.app().status("shop").unwrap().entry.monitor.clone();
+    assert!(monitor.locations.is_empty() && monitor.alert_when.is_default());
+}
+
+#[tokio::test]
 async fn monitors_of_the_file_are_not_changed_here() {
     let site = Site::watching(vec![monitor("shop", "https://shop.example.com")]).await;
     let visitor = site.visitor().await;
