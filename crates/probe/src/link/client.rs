@@ -49,10 +49,12 @@ impl Drop for Connection {
     }
 }
 
-/// What the server says when it says no for good.
-#[derive(serde::Deserialize)]
+/// What the server says when it says no: to a probe for good, to others why (RFC 9457).
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
 struct No {
-    link: String,
+    link: Option<String>,
+    detail: Option<String>,
 }
 
 impl Client {
@@ -200,9 +202,11 @@ async fn refusal(answer: Response<Incoming>) -> LinkError {
     let status = answer.status();
     let body = Limited::new(answer.into_body(), ANSWER_MAX_BYTES).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    match serde_json::from_slice::<No>(&body) {
-        Ok(no) if status.is_client_error() => LinkError::Refused(no.link),
-        _ => LinkError::Passing(format!("the server answers {status}")),
+    let no = serde_json::from_slice::<No>(&body).unwrap_or_default();
+    match (no.link.filter(|_| status.is_client_error()), no.detail) {
+        (Some(why), _) => LinkError::Refused(why),
+        (None, Some(why)) => LinkError::Passing(format!("the server answers {status}: {why}")),
+        (None, None) => LinkError::Passing(format!("the server answers {status}")),
     }
 }
 

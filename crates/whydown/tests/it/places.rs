@@ -1,6 +1,7 @@
 //! Many places: `whydown probe` as real processes in networks of their own, linked to one server.
 
 mod apart;
+mod asked;
 mod cut;
 mod killed;
 mod link;
