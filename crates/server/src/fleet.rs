@@ -74,12 +74,14 @@ pub(crate) struct Delivery {
 #[derive(Debug)]
 pub(crate) struct Receipt {
     stored: oneshot::Sender<()>,
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl Receipt {
     /// It is stored.
     pub(crate) fn give(self) {
+        // Before the answer, which the next batch follows at once.
+        drop(self.turn);
         // Whoever waited may have gone.
         let _ = self.stored.send(());
     }

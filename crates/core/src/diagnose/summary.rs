@@ -3,6 +3,7 @@
 use crate::advice;
 use crate::cause::Cause;
 use crate::diagnosis::Diagnosis;
+use crate::failure::Failure;
 use crate::observation::State;
 
 use super::case::Case;
@@ -23,6 +24,9 @@ pub(super) fn sentence(case: &Case<'_>, diagnosis: &Diagnosis) -> String {
         };
     };
     let headline = advice::headline(failure, target);
+    if failure == Failure::SelfNotAllowed {
+        return format!("{headline}, by its probe's --allow.");
+    }
     let Some(first) = diagnosis.causes.first().filter(|cause| cause.code != Cause::Unknown) else {
         return format!("{headline}. {}", undecided(diagnosis));
     };

@@ -380,7 +380,7 @@ async fn reports(State(web): State<Web>, headers: HeaderMap, body: Body) -> Resp
     let reports = timely(kept, &key, ahead_ms, now);
     let (stored, durable) = oneshot::channel();
     let (id, sequence) = (key.id.clone(), taken);
-    let receipt = Receipt { stored, _turn: turn };
+    let receipt = Receipt { stored, turn };
     let delivery = Delivery { key: id, reports, sequence, receipt };
     if wires.deliveries.send(delivery).await.is_err() {
         return later(StatusCode::SERVICE_UNAVAILABLE);
