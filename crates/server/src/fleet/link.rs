@@ -1,7 +1,7 @@
 //! What probes talk to: enrolment, the stream of orders, batches of reports, answers, the time.
 //!
-//! What comes in is hostile until shown otherwise: nothing is read before its key is known, sizes
-//! and rates are limited per key, a report's location is that of its key, and what was not assigned
+//! What comes in is hostile until shown otherwise: of strangers hardly anything is read, sizes and
+//! rates are limited per key, a report's location is that of its key, and what was not assigned
 //! there, or not asked, is passed over.
 
 use std::collections::HashMap;
@@ -44,6 +44,8 @@ use crate::web::Web;
 const OBSERVATIONS_MAX: usize = 32;
 /// What is older when it arrives is history: nobody is told of it.
 const LATE_AFTER: Duration = Duration::from_secs(20);
+/// Bytes of what anybody may say: who they are, and a token.
+const HELLO_MAX_BYTES: usize = 16 << 10;
 /// How long a request may take to arrive.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// How long a batch may wait to be stored before its probe is asked to try again.
@@ -73,7 +75,8 @@ pub(crate) fn routes() -> Router<Web> {
         .route(NOW_PATH, post(now))
         .route(ANSWER_PATH, post(answer))
         .route(TIME_PATH, get(time))
-        .layer(DefaultBodyLimit::max(BATCH_MAX_BYTES))
+        // Of strangers; what known ones send is read by `said`.
+        .layer(DefaultBodyLimit::max(HELLO_MAX_BYTES))
 }
 
 /// An answer that says no for good. The word `link` tells a probe that it was the server who said

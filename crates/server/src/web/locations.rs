@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use whydown_core::scope::Location;
+use whydown_core::units::show;
 
 use super::Web;
 use super::dress::{Trouble, page, page_with};
@@ -20,6 +21,8 @@ use crate::fleet::{Definition, FleetError};
 struct LocationsPage {
     frame: Frame,
     rows: Vec<Row>,
+    /// Who hears that one has no probe.
+    told: String,
     typed: Fields,
     /// The command that starts a probe at a location just added; shown only once.
     command: Option<String>,
@@ -75,11 +78,22 @@ fn row(status: &LocationStatus, now: Timestamp) -> Row {
     }
 }
 
+fn told(web: &Web) -> String {
+    match &web.app.config().rules.no_data {
+        Some(rule) => {
+            let (after, channels) = (show(rule.after), rule.notify.join(", "));
+            format!("When it has had none for {after}, this is told over {channels}.")
+        }
+        None => "Nobody is told: name channels under no_data in the configuration.".to_owned(),
+    }
+}
+
 fn template(web: &Web, visit: &Visit) -> LocationsPage {
     let now = Timestamp::now();
     LocationsPage {
         frame: visit.frame(web, "Locations", "locations"),
         rows: web.app.locations().iter().map(|status| row(status, now)).collect(),
+        told: told(web),
         typed: Fields::default(),
         command: None,
     }

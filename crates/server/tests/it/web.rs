@@ -199,7 +199,9 @@ async fn a_monitor_made_here_chooses_its_locations_and_when_they_alert() {
     let site = Site::empty().await;
     let visitor = site.visitor().await;
     let place = [("name", "fra1"), ("region", "eu"), ("network", "AS 64500"), ("labels", "edge")];
-    assert_eq!(visitor.post("/locations", &place).await.status, StatusCode::OK);
+    let page = visitor.post("/locations", &place).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Nobody is told: name channels under no_data"), "{}", page.body);
     let form = visitor.get("/new").await;
     for choice in ["fra1", "region:eu", "network:AS 64500", "label:edge"] {
         assert!(form.body.contains(choice), "{choice} is missing in {}", form.body);

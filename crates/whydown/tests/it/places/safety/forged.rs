@@ -127,6 +127,12 @@ fn a_key_speaks_for_its_own_place_and_monitors_and_hears_of_no_others() {
     assert!(of(&honest).contains("header-of-theirs"), "who checks it has it");
     assert!(!of(&honest).contains("channel") && !of(&honest).contains("whsec_"));
 
+    // Strangers are not listened to for long, whatever they bring.
+    let endless = " ".repeat(3 << 20);
+    for (path, status) in [(STREAM_PATH, "413"), (REPORTS_PATH, "401"), (ANSWER_PATH, "401")] {
+        assert_eq!(post(&here, &server, path, ("wdk_nobody", &endless)).0, status, "{path}");
+    }
+
     // It is no key to anything else.
     let bearer = format!("Authorization: Bearer {key}");
     let api = format!("{}/api/v1/monitors", server.link_url());
