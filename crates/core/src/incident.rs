@@ -4,6 +4,7 @@
 //! It never wakes by itself and never decides *what* is wrong (that is
 //! [`diagnose`](crate::diagnose::diagnose)); it decides whether and when somebody hears of it.
 
+mod ending;
 mod id;
 mod inside;
 mod late;
@@ -20,13 +21,15 @@ use crate::diagnosis::Diagnosis;
 use crate::failure::Failure;
 use crate::observation::{Observation, State};
 use crate::quorum::AlertWhen;
+use crate::scope::Scope;
 use crate::units::ms;
+use ending::{is_over, recover};
 pub use id::{incident_id, rounded};
 use inside::{enter_inside, refine};
 pub use late::Gist;
-use late::correct;
+use late::{correct, leave};
 use people::{acknowledge, comment, retire};
-pub use places::{Place, Quorum, steady};
+pub use places::{Place, Quorum, Word, steady};
 use places::{Tally, leave_out, see, suspects};
 
 /// Entries kept in an incident's time line; beyond it the middle is thinned out.
@@ -130,6 +133,9 @@ pub struct Incident {
     pub told: Option<Gist>,
     /// The verdict in force.
     pub diagnosis: Diagnosis,
+    /// For whom it failed at its widest, while fewer places fail by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<Scope>,
     /// What happened, oldest first.
     pub timeline: Vec<Moment>,
 }
@@ -220,6 +226,11 @@ pub enum Input {
     Answered {
         /// The verdict on everything that was seen.
         diagnosis: Box<Diagnosis>,
+    },
+    /// A place that failed is fine again for a while, and others are not.
+    Recovering {
+        /// For whom it fails now.
+        scope: Scope,
     },
     /// What a location saw long ago, and tells only now: it is remembered, nobody is told.
     Late {
@@ -326,7 +337,7 @@ pub fn step(
             let own = diagnosis.as_ref().is_some_and(|d| d.state == State::Inconclusive);
             if own && suspects(&next, location) {
                 // It fails, but the first cause is on that place's own side.
-                leave_out(&mut next, location);
+                leave_out(&mut next, location, now);
             }
             let diagnosis = diagnosis.as_deref();
             let verdict = Verdict { monitor, diagnosis, quorum, place: Some(location) };
@@ -338,6 +349,7 @@ pub fn step(
             settle(policy, &verdict, &mut next, now)
         }
         Input::Answered { diagnosis } => correct(policy, &mut next, diagnosis, now),
+        Input::Recovering { scope } => leave(&mut next, scope),
         Input::Late { location, observations } => {
             for observation in observations {
                 see(policy, &mut next, location, observation);
@@ -345,7 +357,7 @@ pub fn step(
             Vec::new()
         }
         Input::Silent { location } => {
-            leave_out(&mut next, location);
+            leave_out(&mut next, location, now);
             reconsider(policy, &mut next, now)
         }
         Input::Leave { location } => {
@@ -429,8 +441,7 @@ fn reconsider(policy: &Policy, standing: &mut Standing, now: Timestamp) -> Vec<E
         }
         return Vec::new();
     };
-    let tally = Tally::of(standing, &Quorum::default());
-    if tally.is_over(policy.alert_when, standing.places.len()) {
+    if is_over(policy, standing, &incident, now) {
         return recover(policy, standing, (incident, false), now);
     }
     standing.incident = Some(incident);
@@ -445,8 +456,7 @@ fn go_on_or_end(
     now: Timestamp,
 ) -> Vec<Effect> {
     let place = verdict.place.and_then(|name| standing.places.get(name));
-    let tally = Tally::of(standing, &Quorum::default());
-    if tally.is_over(policy.alert_when, standing.places.len()) {
+    if is_over(policy, standing, &incident, now) {
         let just = place.is_some_and(|place| place.streak == policy.recover.saturating_add(1));
         return recover(policy, standing, (incident, just), now);
     }
@@ -477,6 +487,7 @@ fn open(
     for (name, place) in &mut standing.places {
         // Places that fail together have confirmed each other.
         place.failing |= place.suspects() && !quorum.waits_for(name);
+        place.held = None;
     }
     let failing = || standing.places.values().filter(|place| place.failing && place.speaks());
     let started_at = failing().map(|place| place.streak_since).min().unwrap_or(now);
@@ -500,6 +511,7 @@ fn open(
         told_at: now,
         told: None,
         diagnosis: diagnosis.clone(),
+        peak: None,
         timeline: Vec::new(),
     };
     incident.note(started_at, MomentKind::FirstFailure, format!("first failing check: {failure}"));
@@ -540,41 +552,4 @@ fn go_on(
     }
     standing.incident = Some(incident);
     effects
-}
-
-fn recover(
-    policy: &Policy,
-    standing: &mut Standing,
-    (mut incident, just): (Incident, bool),
-    now: Timestamp,
-) -> Vec<Effect> {
-    // The end is when the last location that had failed was fine again.
-    let fine_since = standing
-        .places
-        .values()
-        .filter(|place| place.failure.is_none() && place.streak_since >= incident.started_at)
-        .map(|place| place.streak_since)
-        .max()
-        .unwrap_or(now);
-    let calm_at = fine_since.checked_add(policy.calm).unwrap_or(Timestamp::MAX);
-    if incident.flapping && now < calm_at {
-        if just {
-            incident.flaps = incident.flaps.saturating_add(1);
-            incident.note(fine_since, MomentKind::Fine, "fine for a moment");
-        }
-        standing.incident = Some(incident);
-        return Vec::new();
-    }
-    end(&mut incident, fine_since, now);
-    let lasted = crate::units::show(rounded(incident.duration(now)));
-    incident.note(fine_since, MomentKind::Resolved, format!("fine again after {lasted}"));
-    set_state(standing, State::Up, fine_since);
-    vec![Effect::Resolved(Box::new(incident))]
-}
-
-fn end(incident: &mut Incident, at: Timestamp, now: Timestamp) {
-    incident.phase = Phase::Resolved;
-    incident.resolved_at = Some(at);
-    incident.sequence += 1;
-    incident.told_at = now;
 }

@@ -25,7 +25,7 @@ pub(super) fn enter_inside(incident: &mut Incident, diagnosis: &Diagnosis) -> bo
 pub(super) fn refine(incident: &mut Incident, diagnosis: &Diagnosis, changed: bool) -> bool {
     let news = enter_inside(incident, diagnosis);
     if news && !changed {
-        incident.diagnosis = diagnosis.clone();
+        incident.revise(diagnosis);
     }
     news
 }

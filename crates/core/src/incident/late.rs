@@ -42,7 +42,7 @@ impl Incident {
         self.sequence += 1;
         self.told_at = now;
         self.told = None;
-        self.diagnosis = diagnosis.clone();
+        self.revise(diagnosis);
         self.note(now, MomentKind::Changed, diagnosis.summary.clone());
         Effect::Updated(Box::new(self.clone()))
     }
@@ -69,12 +69,34 @@ impl Incident {
             }
         }
         if self.diagnosis.scope.kind == scope.kind {
-            self.diagnosis.widen(scope);
+            self.widen(scope);
         } else {
             self.told = Some(told);
-            self.diagnosis = diagnosis.clone();
+            self.revise(diagnosis);
         }
         Some(Effect::Noted(Box::new(self.clone())))
+    }
+
+    /// Puts another verdict in force.
+    pub(super) fn revise(&mut self, diagnosis: &Diagnosis) {
+        let before = std::mem::replace(&mut self.diagnosis, diagnosis.clone());
+        self.keep_peak(before.scope);
+    }
+
+    /// The same verdict, seen from other places.
+    fn widen(&mut self, scope: &Scope) {
+        let before = self.diagnosis.scope.clone();
+        self.diagnosis.widen(scope);
+        self.keep_peak(before);
+    }
+
+    /// What it was at its widest is told when it is over.
+    fn keep_peak(&mut self, before: Scope) {
+        let widest = match self.peak.take() {
+            Some(peak) if peak.failing >= before.failing => peak,
+            _ => before,
+        };
+        self.peak = (widest.failing > self.diagnosis.scope.failing).then_some(widest);
     }
 }
 
@@ -92,9 +114,26 @@ pub(super) fn correct(
     if !told || !moved || incident.is_recovering(scope) {
         return Vec::new();
     }
+    // Who was asked and says so needs no further proof.
+    for (name, place) in &mut standing.places {
+        if scope.places.failing.contains(name) {
+            place.held = None;
+        }
+    }
     let effect = incident.rescope(policy, diagnosis, now);
     if let Some(Effect::Updated(_)) = &effect {
         set_state(standing, diagnosis.state, now);
     }
     effect.into_iter().collect()
+}
+
+/// A place is fine again while others are not: pages show it, nobody is told of that alone.
+pub(super) fn leave(standing: &mut Standing, scope: &Scope) -> Vec<Effect> {
+    let Some(incident) = &mut standing.incident else { return Vec::new() };
+    if scope.failing == 0 || incident.diagnosis.scope.places == scope.places {
+        return Vec::new();
+    }
+    incident.told = Some(incident.gist_told());
+    incident.widen(scope);
+    vec![Effect::Noted(Box::new(incident.clone()))]
 }

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Acknowledgement, Effect, MomentKind, Phase, Standing, end};
+use super::ending::end;
+use super::{Acknowledgement, Effect, MomentKind, Phase, Standing};
 
 pub(super) fn acknowledge(standing: &mut Standing, by: &str, now: Timestamp) -> Vec<Effect> {
     let Some(incident) = &mut standing.incident else { return Vec::new() };

@@ -1,14 +1,22 @@
 //! What each place has seen of a monitor, remembered and counted. Whether anybody hears of it is
 //! not decided here.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, Standing};
+use super::{Incident, Policy, Standing};
 use crate::failure::Failure;
 use crate::observation::{Observation, State};
 use crate::quorum::AlertWhen;
 use crate::scope::Extent;
+
+/// A place that failed is shown as fine in an open incident when it has been fine for so long,
+/// checked more than once: while the others go on failing it may be luck.
+const FINE_AFTER: Duration = Duration::from_secs(10);
+/// The last word of places that saw it fail and fell silent stands for so long.
+const WITNESS_FOR: Duration = Duration::from_mins(10);
 
 /// What one location has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +37,34 @@ pub struct Place {
     /// How much of the target that is.
     #[serde(default)]
     pub extent: Extent,
+    /// What it counts as in the open incident until its newest word is confirmed, where that is
+    /// something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Word>,
+    /// Since when it can't tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<Timestamp>,
+}
+
+/// What a place says in few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// The state there.
+    pub state: State,
+    /// How much of the target that is.
+    pub extent: Extent,
+}
+
+impl Word {
+    /// Of a place that can't tell.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { state: State::Inconclusive, extent: Extent::default() }
+    }
+
+    fn fails(self) -> bool {
+        matches!(self.state, State::Degraded | State::Down)
+    }
 }
 
 impl Place {
@@ -42,6 +78,33 @@ impl Place {
     #[must_use]
     pub fn suspects(&self) -> bool {
         self.speaks() && self.failure.is_some()
+    }
+
+    /// What it counts as in an open incident: one blip makes it neither join nor leave.
+    #[must_use]
+    pub fn counted(&self) -> Word {
+        let newest = Word { state: self.state, extent: self.extent };
+        if self.speaks() { self.held.unwrap_or(newest) } else { Word::none() }
+    }
+
+    /// What it counted as stays until its newest word, which needs so many repeats, is confirmed.
+    fn hold(&mut self, before: Word, repeats: u32) {
+        let newest = Word { state: self.state, extent: self.extent };
+        let proven = self.streak > repeats;
+        let moment = self.streak_since.checked_add(FINE_AFTER).unwrap_or(Timestamp::MAX);
+        let holds = match (before.fails(), newest.fails()) {
+            (false, true) => !proven,
+            (true, false) => !proven || self.at < moment,
+            _ => false,
+        };
+        self.held = holds.then_some(before);
+    }
+
+    fn fall_silent(&mut self, at: Timestamp) {
+        if self.speaks() {
+            self.silent_since = Some(at);
+        }
+        self.state = State::Inconclusive;
     }
 }
 
@@ -84,9 +147,9 @@ pub(super) fn suspects(standing: &Standing, location: &str) -> bool {
     standing.places.get(location).is_some_and(Place::suspects)
 }
 
-pub(super) fn leave_out(standing: &mut Standing, location: &str) {
+pub(super) fn leave_out(standing: &mut Standing, location: &str, now: Timestamp) {
     if let Some(place) = standing.places.get_mut(location) {
-        place.state = State::Inconclusive;
+        place.fall_silent(now);
     }
 }
 
@@ -106,11 +169,13 @@ pub(super) fn see(
                 && place.at < observation.at
             {
                 place.at = observation.at;
-                place.state = State::Inconclusive;
+                place.fall_silent(observation.at);
             }
             return;
         }
     };
+    let open = standing.incident.is_some();
+    let before = standing.places.get(location).map_or_else(Word::none, Place::counted);
     let place = standing.places.entry(location.to_owned()).or_insert_with(|| Place {
         state: observation.state,
         at: Timestamp::MIN,
@@ -119,6 +184,8 @@ pub(super) fn see(
         failing: false,
         failure: None,
         extent: Extent::default(),
+        held: None,
+        silent_since: None,
     });
     if place.at >= observation.at {
         return;
@@ -133,10 +200,29 @@ pub(super) fn see(
     place.state = observation.state;
     place.failure = if fails { observation.failure } else { None };
     place.extent = Extent::of(observation);
+    place.silent_since = None;
     let needed = if fails { policy.confirm } else { policy.recover };
     if place.streak > needed {
         place.failing = fails;
     }
+    if open {
+        place.hold(before, needed);
+    } else {
+        place.held = None;
+    }
+}
+
+/// Have those who saw it fail fallen silent, at most a while ago, so that nobody has seen it work
+/// again?
+pub(super) fn lacks_witness(standing: &Standing, incident: &Incident, now: Timestamp) -> bool {
+    let line = now.checked_sub(WITNESS_FOR).unwrap_or(Timestamp::MIN);
+    let scopes = [Some(&incident.diagnosis.scope), incident.peak.as_ref()];
+    let saw_it =
+        |name: &String| scopes.iter().flatten().any(|scope| scope.places.failing.contains(name));
+    let witnesses = || standing.places.iter().filter(|(name, _)| saw_it(name));
+    let silent = |place: &Place| place.failing && place.silent_since.is_some_and(|at| at > line);
+    let recovered = |place: &Place| place.speaks() && !place.failing;
+    witnesses().any(|(_, place)| silent(place)) && !witnesses().any(|(_, place)| recovered(place))
 }
 
 /// The places in numbers.

@@ -48,14 +48,14 @@ fn blind(second: i64) -> Observation {
     observation(second, Some(Failure::SelfOffline))
 }
 
-struct Watch {
-    policy: Policy,
-    standing: Standing,
-    told: Vec<String>,
+pub(crate) struct Watch {
+    pub(crate) policy: Policy,
+    pub(crate) standing: Standing,
+    pub(crate) told: Vec<String>,
 }
 
 impl Watch {
-    fn new(confirm: u32) -> Self {
+    pub(crate) fn new(confirm: u32) -> Self {
         Self {
             policy: Policy::confirming(confirm),
             standing: Standing::default(),
@@ -72,7 +72,7 @@ impl Watch {
         self.input(&Input::Report { location, observations, diagnosis, quorum }, now)
     }
 
-    fn input(&mut self, input: &Input, now: Timestamp) -> Vec<Effect> {
+    pub(crate) fn input(&mut self, input: &Input, now: Timestamp) -> Vec<Effect> {
         let (standing, effects) = step(&self.policy, "shop", &self.standing, input, now);
         self.standing = standing;
         for effect in &effects {
@@ -95,7 +95,7 @@ impl Watch {
 }
 
 /// A verdict with this scope.
-fn verdict(failing: &[&str], fine: &[&str], silent: &[&str]) -> Box<Diagnosis> {
+pub(crate) fn verdict(failing: &[&str], fine: &[&str], silent: &[&str]) -> Box<Diagnosis> {
     let sight = |state| {
         move |name: &&str| Sight {
             location: Location { region: Some(name[..2].into()), ..Location::named(*name) },

@@ -8,6 +8,7 @@ mod docs;
 mod explain;
 mod incident;
 mod knocks;
+mod membership;
 mod notice;
 mod scope;
 mod target;

@@ -110,15 +110,17 @@ impl Asked {
 }
 
 /// Cuts what was found (one more than `limit`, if there is as much) to a page, and says where
-/// the next one begins. Items of the same moment stay together, so that a cursor of time loses
-/// none; only when they fill more than a page they are parted.
+/// the next one begins. Items of the same millisecond, which is how exactly the store knows their
+/// time, stay together, so that a cursor of time loses none; only when they fill more than a page
+/// they are parted.
 pub(super) fn page<T>(
     found: &mut Vec<T>,
     limit: usize,
     at: impl Fn(&T) -> Timestamp,
 ) -> Option<Timestamp> {
-    let cut = at(found.get(limit)?);
-    let together = found.iter().take(limit).filter(|item| at(item) != cut).count();
+    let millisecond = |item: &T| at(item).as_millisecond();
+    let cut = millisecond(found.get(limit)?);
+    let together = found.iter().take(limit).filter(|item| millisecond(item) != cut).count();
     found.truncate(if together == 0 { limit } else { together });
     found.last().map(at)
 }
@@ -138,6 +140,9 @@ mod tests {
         assert_eq!(cut(vec![9, 8, 7, 6]), (vec![9, 8, 7], Some(7)));
         assert_eq!(cut(vec![9, 8, 8, 8]), (vec![9], Some(9)));
         assert_eq!(cut(vec![8, 8, 8, 8]), (vec![8, 8, 8], Some(8)));
+        let at = |micros: &i64| Timestamp::from_microsecond(*micros).unwrap();
+        let mut all = vec![3_000, 2_500, 2_400, 2_300];
+        assert_eq!(page(&mut all, 3, at), Some(at(&3_000)), "parted within a millisecond");
     }
 
     #[test]

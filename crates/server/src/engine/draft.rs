@@ -134,6 +134,8 @@ fn same_course(policy: &Policy, old: &Standing, new: &Standing) -> bool {
         for place in standing.places.values_mut() {
             place.at = Timestamp::UNIX_EPOCH;
             place.streak = place.streak.min(settled.saturating_add(1));
+            // That it is silent matters, not that it has said so again.
+            place.silent_since = place.silent_since.map(|_| Timestamp::UNIX_EPOCH);
         }
         standing
     };

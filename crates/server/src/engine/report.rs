@@ -13,7 +13,7 @@ use whydown_core::diagnose::diagnose;
 use whydown_core::diagnosis::Diagnosis;
 use whydown_core::evidence::{Environment, Evidence, Families};
 use whydown_core::failure::Stage as FailureStage;
-use whydown_core::incident::{Input, Place, Policy, Quorum, opens, steady};
+use whydown_core::incident::{Input, Place, Policy, Quorum, Word, opens, steady};
 use whydown_core::inquiry::{Inquiry, Stage};
 use whydown_core::monitor::Monitor;
 use whydown_core::observation::{Observation, State};
@@ -298,22 +298,28 @@ impl Engine {
         self.inquiries.open.remove(&monitor.name);
     }
 
-    /// A place that could not tell when the incident was opened, and can now, completes its scope.
+    /// A place that could not tell when the incident was opened, and can now, completes its scope;
+    /// one that is fine again while others go on failing leaves it.
     fn speaks_now(&mut self, monitor: &Monitor, location: &String, now: Timestamp) {
-        let speaks = self.place(monitor, location).is_some_and(Place::speaks);
-        let standing = self.standings.get(&monitor.name);
-        let Some(incident) = standing.and_then(|standing| standing.incident.as_ref()) else {
-            return;
-        };
-        let known = &incident.diagnosis.scope.places.silent;
-        if !speaks || !known.contains(location) || self.inquiries.open.contains_key(&monitor.name) {
+        let Some(standing) = self.standings.get(&monitor.name) else { return };
+        let Some(incident) = &standing.incident else { return };
+        let Some(place) = standing.places.get(location) else { return };
+        let known = &incident.diagnosis.scope.places;
+        let counted = place.counted().state;
+        let completes = known.silent.contains(location) && counted != State::Inconclusive;
+        let leaves = known.failing.contains(location) && counted == State::Up;
+        if !(completes || leaves) || self.inquiries.open.contains_key(&monitor.name) {
             return;
         }
         let mut diagnosis = incident.diagnosis.clone();
-        if let Some(scope) = self.scope(monitor, None, &Quorum::default()) {
+        let Some(scope) = self.scope(monitor, None, &Quorum::default()) else { return };
+        let input = if completes {
             diagnosis.widen(&scope);
-            self.advance(monitor, &Input::Answered { diagnosis: Box::new(diagnosis) }, now);
-        }
+            Input::Answered { diagnosis: Box::new(diagnosis) }
+        } else {
+            Input::Recovering { scope }
+        };
+        self.advance(monitor, &input, now);
     }
 
     /// What is known of those who were asked about this monitor.
@@ -393,6 +399,9 @@ impl Engine {
         quorum: &Quorum,
     ) -> Option<Vec<Sight>> {
         let standing = self.standings.get(&monitor.name);
+        // To those who were asked one answer is enough; whoever joins or leaves later needs more.
+        let joins = standing.is_some_and(|standing| standing.incident.is_some())
+            && !self.inquiries.open.contains_key(&monitor.name);
         let mut members = self.shared.fleet.members(monitor);
         let places = standing.map(|standing| &standing.places);
         for name in places.into_iter().flat_map(BTreeMap::keys).map(String::as_str) {
@@ -414,6 +423,10 @@ impl Engine {
             }
             let asked = quorum.waiting.contains(&location.name);
             match places.and_then(|places| places.get(&location.name)).filter(|_| !asked) {
+                Some(place) if joins => {
+                    let Word { state, extent } = place.counted();
+                    Sight { location, state, extent }
+                }
                 Some(place) => Sight { state: place.state, extent: place.extent, location },
                 None => Sight::silent(location),
             }

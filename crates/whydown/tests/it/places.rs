@@ -7,7 +7,10 @@ mod killed;
 mod link;
 mod load;
 mod safety;
+mod several;
 mod sixteen;
+mod storm;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -4,19 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use whydown_lab::{Answer, Behaviour, Host, Lab, Peer, Receiver, Side, try_until, until};
+use whydown_lab::{Answer, Behaviour, Lab, Peer, try_until, until};
 
-use super::Probe;
-use crate::outage::Server;
+use super::world::{Location, PATIENCE, World, number};
 
-/// Longer than a verdict takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(100);
 /// The first of the ports that the scenarios use.
 const PORT: u16 = 9_000;
 
-/// Name, region and network of the locations.
-pub(super) const PLACES: [(&str, &str, &str); 16] = [
+pub(super) const PLACES: [Location; 16] = [
     ("p1", "eu", "AS 1"),
     ("p2", "eu", "AS 2"),
     ("p3", "eu", "AS 3"),
@@ -35,72 +30,9 @@ pub(super) const PLACES: [(&str, &str, &str); 16] = [
     ("p16", "south", "AS 4"),
 ];
 
-/// A place's last number in 10.99.1.0/24.
-fn number(place: usize) -> u8 {
-    100 + u8::try_from(place).unwrap()
-}
-
-pub(super) struct World {
-    lab: Lab,
-    receiver: Receiver,
-    pub(super) server: Server,
-    probes: Vec<Probe>,
-    _hosts: Vec<Host>,
-}
-
 /// A server without a probe of its own, and sixteen probes.
 pub(super) fn world(lab: Lab, monitors: &str) -> World {
-    let home = lab.add_host("home", Side::Server, 40);
-    let receiver = Receiver::start(&home, 0);
-    let config = format!(
-        "local_probe: false\nchannels:\n  - {{ name: ops, webhook: {{ url: \"{}\" }} }}\n\
-         monitors:\n{monitors}",
-        receiver.url("/")
-    );
-    let server = Server::start_open(&home, &config);
-    // All of them are known before the first one starts to work.
-    let invited = PLACES.iter().enumerate().map(|(i, (name, region, network))| {
-        let token =
-            server.add_location(&["--name", name, "--region", region, "--network", network]);
-        (lab.add_host(name, Side::Client, number(i)), token)
-    });
-    let invited: Vec<_> = invited.collect();
-    let (hosts, probes) = invited
-        .into_iter()
-        .map(|(host, token)| {
-            // On machines of their own they would not take the server's processor.
-            let modest = ["nice", "-n", "10"].map(str::to_owned).to_vec();
-            let probe = Probe::with_token(&server, &host, token, modest);
-            (host, probe)
-        })
-        .unzip();
-    World { lab, receiver, server, probes, _hosts: hosts }
-}
-
-impl World {
-    /// Waits until every monitor is fine, as every place says.
-    fn wait_fine(&self, monitors: usize) {
-        until(PATIENCE, format!("all to be up: {}", self.probes[0].output()), || {
-            let all = self.server.get("/monitors?limit=1000");
-            let fine = |monitor: &&Value| {
-                let places = monitor["places"].as_object().unwrap();
-                places.values().filter(|place| place["state"] == "up").count() == PLACES.len()
-            };
-            let all = all["monitors"].as_array()?;
-            (all.iter().filter(fine).count() == monitors).then_some(())
-        });
-    }
-
-    /// The scope of each monitor's incident. Not the notices: so many at once are told as a storm.
-    fn verdicts(&self) -> BTreeMap<String, Value> {
-        let all = self.server.get("/incidents?limit=1000");
-        let all = all["incidents"].as_array().unwrap().iter();
-        all.map(|incident| {
-            let name = incident["monitor"].as_str().unwrap().to_owned();
-            (name, incident["diagnosis"]["scope"].clone())
-        })
-        .collect()
-    }
+    World::start(lab, &PLACES, monitors)
 }
 
 /// Who can't reach the port, and how it fails there.

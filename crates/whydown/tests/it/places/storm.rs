@@ -1,0 +1,127 @@
+//! Thousands of monitors fail at once, seen from several locations: each of them for everyone,
+//! told as one storm, and none that is fine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use whydown_lab::{Answer, Behaviour, Lab, Peer, Request, try_until};
+
+use super::world::{Location, World};
+use crate::outage::{arrival, millis_between, now};
+
+const PLACES: [Location; 4] =
+    [("p1", "eu", "AS 1"), ("p2", "eu", "AS 2"), ("p3", "us", "AS 1"), ("p4", "us", "AS 2")];
+/// Monitors when nothing is said; `WHYDOWN_STORM_PLACES_MONITORS=5000` is the whole of it.
+const MONITORS: usize = 200;
+/// One in so many does not fail.
+const FINE_EVERY: usize = 10;
+/// Unoptimised, and on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Incidents that are told one by one before it is a storm.
+const SINGLE_MAX: usize = 3;
+/// Messages of the beginning, and of the end.
+const MESSAGES_MAX: usize = 12;
+
+/// Thousands of rows are not asked for more often.
+fn every_half_second<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let _: Option<()> = try_until(Duration::from_millis(500), || None);
+    look()
+}
+
+fn config(count: usize) -> String {
+    let interval = if count > 500 { 30 } else { 10 };
+    let monitor = |(name, port): (String, u16)| {
+        format!(
+            "  - {{ name: \"{name}\", target: \"tcp://10.99.2.10:{port}\", interval: {interval}s, \
+             timeout: 3s, notify: [ops] }}\n"
+        )
+    };
+    let failing = (0..count).map(|i| (format!("m{i}"), 9_000));
+    let fine = (0..count / FINE_EVERY).map(|i| (format!("fine{i}"), 9_001));
+    failing.chain(fine).map(monitor).collect()
+}
+
+/// The incidents that are not as they should be, and how many are.
+fn judge(world: &World) -> (usize, Vec<String>) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut right, mut wrong) = (0, Vec::new());
+    for incident in world.incidents() {
+        let name = incident["monitor"].as_str().unwrap().to_owned();
+        let scope = &incident["diagnosis"]["scope"];
+        let is_global = scope["kind"] == "global" && scope["failing"] == PLACES.len();
+        let times = seen.entry(name.clone()).or_default();
+        *times += 1;
+        if is_global && *times == 1 && name.starts_with('m') {
+            right += 1;
+        } else {
+            wrong.push(format!("{name}, number {times}: {scope}"));
+        }
+    }
+    (right, wrong)
+}
+
+/// Of how many monitors the messages speak, by themselves and together.
+fn spoken(requests: &[Request]) -> (usize, usize, BTreeSet<String>) {
+    let (mut single, mut grouped, mut storms) = (0, 0, BTreeSet::new());
+    for body in requests.iter().map(Request::json) {
+        if let Some(count) = body["group"]["count"].as_u64() {
+            grouped = grouped.max(usize::try_from(count).unwrap());
+            storms.insert(body["incident"]["id"].as_str().unwrap().to_owned());
+        } else if body["event"] == "incident.opened" {
+            single += 1;
+        }
+    }
+    (single, grouped, storms)
+}
+
+#[test]
+fn thousands_that_fail_at_once_are_global_each_and_one_storm() {
+    let setting = std::env::var("WHYDOWN_STORM_PLACES_MONITORS").ok();
+    let count: usize = setting.and_then(|text| text.parse().ok()).unwrap_or(MONITORS);
+    let lab = Lab::builder().small().build();
+    let page = |port: u16| Peer::start(&lab.server(), port, Behaviour::Http(Answer::new(200)));
+    let (failing, _fine) = (page(9_000), page(9_001));
+    let world = World::start(lab, &PLACES, &config(count));
+    let fine = |monitor: &&Value| {
+        let places = monitor["places"].as_object().unwrap();
+        places.values().filter(|place| place["state"] == "up").count() == PLACES.len()
+    };
+    let all = count + count / FINE_EVERY;
+    let up = try_until(PATIENCE, || {
+        every_half_second(|| (world.monitors().iter().filter(fine).count() == all).then_some(()))
+    });
+    assert!(up.is_some(), "all are up at first: {}", world.server.output());
+    assert!(world.incidents().is_empty(), "nothing was told of a world that is fine");
+
+    let (begin, gone) = (Instant::now(), now());
+    drop(failing);
+    let right = try_until(PATIENCE, || {
+        every_half_second(|| {
+            let (right, wrong) = judge(&world);
+            (right == count && wrong.is_empty()).then_some(())
+        })
+    });
+    let took = begin.elapsed();
+    let told = try_until(PATIENCE, || {
+        let (single, grouped, _) = spoken(&world.receiver.requests());
+        (single + grouped == count).then_some(())
+    });
+    let requests = world.receiver.requests();
+    let (single, grouped, storms) = spoken(&requests);
+    let (verdicts, wrong) = judge(&world);
+    let first = requests.first().map(|request| millis_between(gone, arrival(request)));
+    println!(
+        "{count} of {all} monitors failed at once, seen from {} places: expected global for each, \
+         found {verdicts} within {took:.1?}, {} others; the first message after {first:?} ms, \
+         {single} alone and {grouped} in {} storm, {} messages in all",
+        PLACES.len(),
+        wrong.len(),
+        storms.len(),
+        requests.len()
+    );
+    assert!(right.is_some(), "{} wrong: {:#?}", wrong.len(), wrong.iter().take(20));
+    assert!(told.is_some(), "{single} and {grouped} of {count} were told");
+    assert!(single <= SINGLE_MAX && storms.len() == 1, "{single} alone, storms {storms:?}");
+    assert!(requests.len() <= MESSAGES_MAX, "{} messages", requests.len());
+}
