@@ -30,7 +30,7 @@ pub use late::Gist;
 use late::{correct, leave};
 use people::{acknowledge, comment, retire};
 pub use places::{Place, Quorum, Word, steady};
-use places::{Tally, leave_out, see, suspects};
+use places::{Tally, enter, leave_out, see};
 
 /// Entries kept in an incident's time line; beyond it the middle is thinned out.
 pub const TIMELINE_MAX: usize = 200;
@@ -331,14 +331,8 @@ pub fn step(
     let mut next = standing.clone();
     let effects = match input {
         Input::Report { location, observations, diagnosis, quorum } => {
-            for observation in observations {
-                see(policy, &mut next, location, observation);
-            }
             let own = diagnosis.as_ref().is_some_and(|d| d.state == State::Inconclusive);
-            if own && suspects(&next, location) {
-                // It fails, but the first cause is on that place's own side.
-                leave_out(&mut next, location, now);
-            }
+            enter(policy, &mut next, (location, observations), own, now);
             let diagnosis = diagnosis.as_deref();
             let verdict = Verdict { monitor, diagnosis, quorum, place: Some(location) };
             settle(policy, &verdict, &mut next, now)

@@ -86,6 +86,12 @@ impl Inquiry {
         self.asked.values().filter(|answered| !**answered).count()
     }
 
+    /// Were several asked, and none of them has said a word?
+    #[must_use]
+    pub fn nobody_has_answered(&self) -> bool {
+        self.asked.len() >= 2 && self.waiting() == self.asked.len()
+    }
+
     /// Is a verdict better put off, although enough places fail? It is until evidence and all
     /// answers are here, for a moment; and for as long as the window is open when it is not
     /// `settled`, that is, when those who have not answered could still change it.
@@ -152,9 +158,11 @@ mod tests {
     #[test]
     fn it_is_over_when_all_have_answered() {
         let mut inquiry = ask(5);
+        assert!(inquiry.nobody_has_answered());
         for place in ["a", "b", "c"] {
             inquiry.heard(place);
             assert_eq!(inquiry.stage(at(100)), Stage::Open);
+            assert!(!inquiry.nobody_has_answered());
         }
         assert!(inquiry.waits_for("d") && !inquiry.waits_for("a") && !inquiry.waits_for("x"));
         inquiry.heard("d");

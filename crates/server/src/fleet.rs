@@ -121,6 +121,8 @@ struct State {
     present: BTreeSet<String>,
     /// When a location was heard of last.
     heard: BTreeMap<String, Instant>,
+    /// When the embedded probe was the only one that could be heard, for the last time.
+    isolated: Option<Instant>,
     commands: Option<mpsc::Sender<Command>>,
     local: bool,
     /// Checks asked for and not passed on yet, by key id; the embedded probe's under `local`.
@@ -323,14 +325,14 @@ impl Fleet {
         all.filter(|location| Selector::any_covers(&monitor.locations, location)).collect()
     }
 
-    /// Has the embedded probe become the only one that can be heard, a moment after there were
-    /// others? Then what it sees fail may be the server's own uplink.
-    pub(crate) fn is_isolated(&self) -> bool {
-        let state = self.state();
+    /// Was the embedded probe the only one that could be heard, a moment after there were others,
+    /// when or after a check began so long ago? Then what it sees fail may be the server's own
+    /// uplink.
+    pub(crate) fn is_isolated(&self, ago: Duration) -> bool {
+        let mut state = self.state();
         let now = Instant::now();
-        let recent = |at: &&Instant| now.saturating_duration_since(**at) < ISOLATED_MAX;
-        let others = state.heard.values().filter(recent).count();
-        others >= 2 && !state.links.values().any(|link| link.is_live(now))
+        state.note_isolation(now);
+        state.isolated.is_some_and(|at| now.saturating_duration_since(at) <= ago)
     }
 
     /// Is somebody there who can answer?
@@ -411,6 +413,15 @@ impl Fleet {
 }
 
 impl State {
+    /// To be called before somebody is heard of again, too.
+    fn note_isolation(&mut self, now: Instant) {
+        let recent = |at: &&Instant| now.saturating_duration_since(**at) < ISOLATED_MAX;
+        let others = self.heard.values().filter(recent).count();
+        if others >= 2 && !self.links.values().any(|link| link.is_live(now)) {
+            self.isolated = Some(now);
+        }
+    }
+
     fn ask(&mut self, location: &str, monitor: &str) -> bool {
         let id = match self.live.get(location) {
             _ if location == LOCAL && self.local => LOCAL,

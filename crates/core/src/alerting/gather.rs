@@ -1,7 +1,7 @@
 //! Storms and digests: when several messages become one. The first few go alone and at once; a
 //! group tells its beginning at once too, and then what came in since, ever more rarely.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -57,26 +57,36 @@ pub(super) struct Group {
 impl Alerting {
     /// Everything that this round has to say, as messages.
     pub(super) fn gather(&mut self, view: &View<'_>) -> Vec<Notice> {
-        let mut notices = Vec::new();
         let mut opened: BTreeMap<String, Vec<Out>> = BTreeMap::new();
-        for out in std::mem::take(&mut self.out) {
-            let group = self.group_of(&out);
-            match (out.body.event, group) {
-                (NoticeEvent::Opened, _) => {
-                    opened.entry(out.channel.clone()).or_default().push(out);
-                }
-                (NoticeEvent::Reminded, Some(id)) => self.remind(&id, view.now),
-                // What changes within a storm is not worth a message each.
-                (NoticeEvent::Updated, Some(_)) => {}
-                _ => notices.push(out.notice()),
-            }
+        let (beginnings, others): (Vec<Out>, Vec<Out>) =
+            std::mem::take(&mut self.out).into_iter().partition(Out::begins);
+        let mut begun = BTreeSet::new();
+        for out in beginnings {
+            begun.insert((out.channel.clone(), out.body.incident.id.clone()));
+            opened.entry(out.channel.clone()).or_default().push(out);
         }
+        let mut alone: Vec<Notice> = Vec::new();
         for (channel, outs) in opened {
             match self.group_for(view, &channel, outs.len()) {
                 Some(id) => outs.iter().for_each(|out| self.join(view, &id, out)),
-                None => notices.extend(outs.into_iter().map(Out::notice)),
+                None => alone.extend(outs.into_iter().map(Out::notice)),
             }
         }
+        // What has changed in the very round of its beginning is told after it.
+        let (mut notices, mut changes) = (Vec::new(), Vec::new());
+        for out in others {
+            match (out.body.event, self.group_of(&out)) {
+                (NoticeEvent::Reminded, Some(id)) => self.remind(&id, view.now),
+                // What changes within a storm is not worth a message each.
+                (NoticeEvent::Updated, Some(_)) => {}
+                _ if begun.contains(&(out.channel.clone(), out.body.incident.id.clone())) => {
+                    changes.push(out.notice());
+                }
+                _ => notices.push(out.notice()),
+            }
+        }
+        notices.extend(alone);
+        notices.extend(changes);
         let due = |group: &Group| group.flush_at.is_some_and(|at| at <= view.now);
         let due: Vec<String> =
             self.groups.iter().filter(|(_, group)| due(group)).map(|(id, _)| id.clone()).collect();
@@ -189,6 +199,10 @@ impl Alerting {
 }
 
 impl Out {
+    fn begins(&self) -> bool {
+        self.body.event == NoticeEvent::Opened
+    }
+
     fn notice(self) -> Notice {
         let key = format!("{}.{}.{}", self.body.incident.id, self.sequence, self.channel);
         Notice { key, channel: self.channel, body: self.body }

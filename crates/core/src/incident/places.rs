@@ -143,8 +143,34 @@ pub fn steady(standing: &mut Standing, location: &str, observation: &Observation
     true
 }
 
-pub(super) fn suspects(standing: &Standing, location: &str) -> bool {
-    standing.places.get(location).is_some_and(Place::suspects)
+/// Enters a report. When the first cause of its failure is on the place's `own` side, the place has
+/// seen nothing of the target.
+pub(super) fn enter(
+    policy: &Policy,
+    standing: &mut Standing,
+    (location, observations): (&str, &[Observation]),
+    own: bool,
+    now: Timestamp,
+) {
+    let fails = observations.last().is_some_and(|last| last.failure.is_some());
+    let blind = own && fails && standing.places.contains_key(location);
+    for seen in observations {
+        if blind {
+            let nothing = Observation { state: State::Inconclusive, ..seen.clone() };
+            see(policy, standing, location, &nothing);
+        } else {
+            see(policy, standing, location, seen);
+        }
+    }
+    let open = standing.incident.is_some();
+    if let Some(place) = standing.places.get_mut(location).filter(|_| blind && !open) {
+        // What it saw a moment before was most likely the same.
+        place.streak = 0;
+        place.failing = false;
+    }
+    if own && standing.places.get(location).is_some_and(Place::suspects) {
+        leave_out(standing, location, now);
+    }
 }
 
 pub(super) fn leave_out(standing: &mut Standing, location: &str, now: Timestamp) {

@@ -184,3 +184,27 @@ fn who_stays_silent_is_not_waited_for_longer_than_a_while() {
     report(&mut watch, "eu2", fine(41));
     assert!(watch.standing.incident.is_none());
 }
+
+#[test]
+fn what_a_place_saw_while_it_was_itself_at_fault_does_not_date_an_incident_back() {
+    let mut watch = Watch::new(0);
+    watch.policy.alert_when = AlertWhen::Any;
+    report(&mut watch, "eu1", fine(0));
+    report(&mut watch, "eu1", fails(8));
+    for second in [10, 20] {
+        let mut diagnosis = verdict(&["eu1"], &[], &[]);
+        diagnosis.state = State::Inconclusive;
+        let own = Input::Report {
+            location: "eu1".into(),
+            observations: vec![fails(second)],
+            diagnosis: Some(diagnosis),
+            quorum: Quorum::default(),
+        };
+        watch.input(&own, at(second));
+    }
+    assert_eq!(watch.standing.places["eu1"].state, State::Inconclusive);
+    report(&mut watch, "eu1", fails(30));
+    let diagnosis = verdict(&["eu1"], &[], &[]);
+    watch.input(&Input::Decide { diagnosis, quorum: Quorum::default() }, at(31));
+    assert_eq!(watch.standing.incident.as_ref().unwrap().started_at, at(30));
+}

@@ -253,7 +253,7 @@ impl Engine {
                 || !incident.diagnosis.scope.places.failing.contains(location)
                 || before.is_none_or(|place| place.extent.bad != bad(last))
         });
-        let isolated = location == LOCAL && self.shared.fleet.is_isolated();
+        let isolated = location == LOCAL && self.shared.fleet.is_isolated(self.age(evidence));
         if !news && !isolated && !may_be_own_fault(evidence) {
             return None;
         }
@@ -267,6 +267,13 @@ impl Engine {
             diagnosis.state = State::Inconclusive;
         }
         Some(diagnosis)
+    }
+
+    /// How long ago the first of these checks began.
+    fn age(&self, evidence: &Evidence) -> Duration {
+        let now = self.shared.clock.now();
+        let began = evidence.observations.first().map_or(now, |first| first.at);
+        Duration::try_from(now.duration_since(began)).unwrap_or_default()
     }
 
     /// Opens an incident when enough places fail, with the best evidence of all of them.
@@ -339,11 +346,22 @@ impl Engine {
             // The last word of the others has to do.
             Stage::TimeUp => Vec::new(),
         };
+        let unheard = stage == Stage::Open && inquiry.nobody_has_answered();
+        let (a_moment, the_window) = (inquiry.holds(now, true), inquiry.holds(now, false));
         let mut quorum = Quorum { waiting, patient: stage == Stage::Open, hold: true };
         // Most answers come at once: only when they don't it matters what the others could say.
-        quorum.hold = inquiry.holds(now, true)
-            || (inquiry.holds(now, false) && !self.is_settled(monitor, &quorum));
+        quorum.hold = a_moment
+            || (the_window && !self.is_settled(monitor, &quorum))
+            // Soon it will show whether it is our own uplink.
+            || (unheard && self.is_alone(monitor));
         quorum
+    }
+
+    /// Does only the embedded probe see it fail?
+    fn is_alone(&self, monitor: &Monitor) -> bool {
+        let places = self.standings.get(&monitor.name).map(|standing| &standing.places);
+        let suspects = || places.into_iter().flatten().filter(|(_, place)| place.suspects());
+        suspects().all(|(name, _)| name == LOCAL)
     }
 
     fn is_settled(&self, monitor: &Monitor, quorum: &Quorum) -> bool {
@@ -358,6 +376,10 @@ impl Engine {
         report: Option<&Report>,
         quorum: &Quorum,
     ) -> Option<Diagnosis> {
+        if self.shared.fleet.is_isolated(Duration::ZERO) {
+            // Nobody else is heard of: what is known is our own word, or an old one.
+            return None;
+        }
         let here = report.map(|report| &report.evidence).filter(|evidence| {
             let last = evidence.observations.last();
             last.is_some_and(|seen| matches!(seen.state, State::Down | State::Degraded))

@@ -130,6 +130,7 @@ pub(super) async fn key(app: &App, headers: &HeaderMap, role: Role) -> Result<Ke
     key.seen_at = Some(now);
     let mut state = fleet.state();
     state.keys.entry(hash).or_insert_with(|| key.clone()).seen_at = Some(now);
+    state.note_isolation(Instant::now());
     if let Some(link) = state.links.get_mut(&key.id) {
         link.heard = Instant::now();
     }
@@ -253,6 +254,7 @@ impl Fleet {
             fresh: true,
         };
         tracing::info!(probe = key.id, location = key.place, "linked");
+        state.note_isolation(link.heard);
         state.links.insert(key.id.clone(), link);
         let stream = state.streams;
         drop(guard);

@@ -20,6 +20,7 @@ use whydown_core::incident::{Input, Policy, Quorum, Standing, step};
 use whydown_core::monitor::Monitor;
 use whydown_core::notice::Notice;
 use whydown_core::observation::{Attempt, Observation};
+use whydown_core::scope::ScopeKind;
 use whydown_server::config::{self, Config};
 
 /// Scenes that there are at least.
@@ -153,9 +154,23 @@ impl Stage {
         self.now = at;
     }
 
-    fn check(&mut self, name: &str, failure: Option<Failure>) {
+    fn monitor(&self, name: &str) -> Monitor {
         let monitor = self.config.monitors.iter().find(|monitor| monitor.name == name);
-        let monitor = monitor.unwrap_or_else(|| panic!("no monitor {name}")).clone();
+        monitor.unwrap_or_else(|| panic!("no monitor {name}")).clone()
+    }
+
+    /// Down, and for others than was thought at first.
+    fn misjudge(&mut self, name: &str) {
+        self.check(name, Some(Failure::TcpRefused));
+        let incident = self.standings[name].incident.as_ref().unwrap();
+        let mut diagnosis = Box::new(incident.diagnosis.clone());
+        diagnosis.scope.kind = ScopeKind::Global;
+        diagnosis.scope.places.failing.push("fra1".to_owned());
+        self.put_in(&self.monitor(name), &Input::Answered { diagnosis });
+    }
+
+    fn check(&mut self, name: &str, failure: Option<Failure>) {
+        let monitor = self.monitor(name);
         let evidence =
             Evidence { observations: vec![self.observation(failure)], ..Evidence::default() };
         let diagnosis = Box::new(diagnose(&monitor.target, &evidence));
@@ -207,6 +222,7 @@ impl Stage {
             "lost" => Some(Failure::TcpTimedOut),
             "degraded" => Some(Failure::TcpReset),
             "up" => None,
+            "misjudged" => return many(subject).iter().for_each(|name| self.misjudge(name)),
             _ => return self.act_otherwise(words),
         };
         for name in many(subject) {

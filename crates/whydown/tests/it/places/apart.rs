@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::Value;
 use whydown_lab::{Answer, Behaviour, Lab, Peer, Receiver, Rule, Side, try_until, until};
 
@@ -121,30 +122,68 @@ fn told_of_silence_and_return(
     format!("{summary}\n{summary_back}")
 }
 
+/// What stops meanwhile is told when the server is back.
 #[test]
-fn a_server_that_is_cut_off_blames_itself() {
+fn a_server_that_is_cut_off_blames_itself_and_tells_later_what_has_stopped() {
     let lab = Lab::builder().small().build();
     let home = lab.add_host("home", Side::Client, 40);
-    let _peer = Peer::start(&lab.server(), 80, Behaviour::Http(Answer::new(200)));
-    let config = "monitors:\n  - { name: shop, target: \"http://10.99.2.10:80/\", interval: 2s, \
-                  timeout: 1s }\n";
-    let server = Server::start_open(&home, config);
+    let page = |port| Peer::start(&lab.server(), port, Behaviour::Http(Answer::new(200)));
+    let (_shop, late) = (page(80), page(81));
+    let monitor = |name, when, port| {
+        format!(
+            "  - {{ name: {name}, target: \"http://10.99.2.10:{port}/\", interval: 2s, \
+             timeout: 1s, alert_when: {when} }}\n"
+        )
+    };
+    let config = format!(
+        "monitors:\n{}{}{}",
+        monitor("shop", "majority", 80),
+        monitor("anyone", "any", 80),
+        monitor("late", "majority", 81)
+    );
+    let server = Server::start_open(&home, &config);
     let mut probes = Vec::new();
     for i in 0..3_u8 {
         let host = lab.add_host(&format!("p{i}"), Side::Server, 100 + i);
         probes.push(Probe::start(&server, &host, &["--name", &format!("p{i}")]));
     }
-    until(PATIENCE, "all places to have spoken", || {
-        let all = server.get("/locations");
-        let all = all["locations"].as_array()?;
-        (all.iter().filter(|place| place["state"] == "live").count() == 4).then_some(())
-    });
-    server.wait_state("shop", "up");
-    let _: Option<()> = try_until(Duration::from_secs(4), || None);
-    lab.r2().rule(Rule::DropAll(whydown_lab::Hook::Forward));
-    let _: Option<()> = try_until(Duration::from_secs(25), || None);
+    let all_see_it = |name: &str, state: &str| {
+        until(PATIENCE, format!("all places to see {name} {state}"), || {
+            let monitor = server.get(&format!("/monitors/{name}"));
+            let places = monitor["places"].as_object()?;
+            (places.values().filter(|place| place["state"] == state).count() == 4).then_some(())
+        });
+    };
+    ["shop", "anyone", "late"].iter().for_each(|name| all_see_it(name, "up"));
+    // At its own router: what passes through the bridge of the other one goes on.
+    lab.r1().rule(Rule::DropAll(whydown_lab::Hook::Forward));
+    let cut = now();
+    let _: Option<()> = try_until(Duration::from_secs(15), || None);
+    drop(late);
+    let gone = now();
+    let _: Option<()> = try_until(Duration::from_secs(10), || None);
     let told = open(&server);
     assert!(told.is_empty(), "{told:?}");
     let state = server.get("/monitors/shop")["state"].clone();
-    println!("cut off, shop is {state}");
+    println!("the server's own uplink is cut: expected nothing, found nothing; shop is {state}");
+    lab.r1().forget_rules();
+    let back = now();
+    ["shop", "anyone"].iter().for_each(|name| all_see_it(name, "up"));
+    let incident = until(PATIENCE, format!("what has stopped: {}", server.output()), || {
+        open(&server).into_iter().find(|one| one["diagnosis"]["scope"]["failing"] == 4)
+    });
+    let scope = &incident["diagnosis"]["scope"];
+    println!(
+        "the service has stopped while the server was cut off for {} ms: expected global of 4, \
+         found {} of {}, which began {} ms after it did",
+        millis_between(cut, back),
+        scope["kind"],
+        scope["failing"],
+        millis_between(gone, time(&incident["started_at"]))
+    );
+    assert_eq!((&incident["monitor"], &scope["kind"]), (&"late".into(), &"global".into()));
+    let began = time(&incident["started_at"]);
+    assert!(gone - SignedDuration::from_secs(1) <= began && began < back, "{incident}");
+    let all = server.get("/incidents")["incidents"].as_array().unwrap().clone();
+    assert_eq!(all.len(), 1, "nothing old is told: {all:#?}");
 }

@@ -206,6 +206,7 @@ impl World {
     }
 
     /// Waits until this is told, once; tells what is.
+    #[expect(clippy::print_stdout, reason = "what was found is the test's result")]
     fn expect(&self, what: &str, name: &str, expected: Option<Told>) {
         let expected = expected.map(|(kind, failing, of)| (kind.to_owned(), failing, of));
         let wanted = (usize::from(expected.is_some()), expected.clone());
@@ -228,6 +229,7 @@ impl World {
 
     /// Whatever was told of lossy places, it was not told of everyone as long as the others have
     /// seen nothing fail.
+    #[expect(clippy::print_stdout, reason = "what was found is the test's result")]
     fn expect_never_everyone(&self, name: &str) {
         let path = format!("/monitors/{}/observations?limit=1000", name.replace(' ', "%20"));
         let seen = self.server.get(&path)["observations"].as_array().unwrap().clone();

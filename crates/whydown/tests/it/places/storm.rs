@@ -110,11 +110,16 @@ fn thousands_that_fail_at_once_are_global_each_and_one_storm() {
     let requests = world.receiver.requests();
     let (single, grouped, storms) = spoken(&requests);
     let (verdicts, wrong) = judge(&world);
+    let mut events: BTreeMap<String, usize> = BTreeMap::new();
+    for body in requests.iter().map(Request::json) {
+        let group = if body["group"].is_null() { "" } else { " of the storm" };
+        *events.entry(format!("{}{group}", body["event"])).or_default() += 1;
+    }
     let first = requests.first().map(|request| millis_between(gone, arrival(request)));
     println!(
         "{count} of {all} monitors failed at once, seen from {} places: expected global for each, \
          found {verdicts} within {took:.1?}, {} others; the first message after {first:?} ms, \
-         {single} alone and {grouped} in {} storm, {} messages in all",
+         {single} alone and {grouped} in {} storm, {} messages in all: {events:?}",
         PLACES.len(),
         wrong.len(),
         storms.len(),
