@@ -81,7 +81,8 @@ fn a_flood_from_one_probe_is_limited_and_the_others_are_heard() {
          - {{ name: shop, target: \"http://10.99.2.10:81/\", interval: 1s, locations: [nyc1] }}\n",
         receiver.url("/")
     );
-    let shop = Peer::start(&lab.server(), 81, Behaviour::Http(Answer::new(200)));
+    let page = |port| Peer::start(&lab.server(), port, Behaviour::Http(Answer::new(200)));
+    let (_other, shop) = (page(80), page(81));
     let server = Server::start_open(&home, &config);
     let mut robbed = Probe::start(&server, &here, &["--name", "fra1"]);
     let _honest = Probe::start(&server, &there, &["--name", "nyc1"]);

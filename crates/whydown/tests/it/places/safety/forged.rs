@@ -37,7 +37,7 @@ monitors:
     )
 }
 
-/// Everything that the server tells the holder of a key within some seconds.
+/// What the server tells the holder of a key first: everything that it is to check.
 fn orders(host: &Host, server: &Server, key: &str) -> String {
     let introduction = Introduction {
         protocol: PROTOCOL,
@@ -45,11 +45,13 @@ fn orders(host: &Host, server: &Server, key: &str) -> String {
         abilities: Abilities::default(),
     };
     let mut command = crate::run::client(host, "curl");
-    command.args(["-skN", "-m", "4", "-H", &format!("Authorization: Bearer {key}")]);
-    command.args(["-H", "Content-Type: application/json", "--data-binary", "@-"]);
+    command.args(["-skN", "-H", &format!("Authorization: Bearer {key}")]);
+    command.args(["-H", "Content-Type: application/json", "--data-raw"]);
+    command.arg(serde_json::to_string(&introduction).unwrap());
     command.arg(format!("{}{STREAM_PATH}", server.link_url()));
-    let introduction = serde_json::to_string(&introduction).unwrap();
-    Output::of(command, Some(introduction), Duration::from_secs(20)).stdout
+    let mut stream = host.spawn_command(command);
+    stream.wait_output("\"more\":false");
+    stream.output()
 }
 
 /// Answers every question that was put to somebody else, for as long as it is asked.
@@ -130,7 +132,9 @@ fn a_key_speaks_for_its_own_place_and_monitors_and_hears_of_no_others() {
     // Strangers are not listened to for long, whatever they bring.
     let endless = " ".repeat(3 << 20);
     for (path, status) in [(STREAM_PATH, "413"), (REPORTS_PATH, "401"), (ANSWER_PATH, "401")] {
-        assert_eq!(post(&here, &server, path, ("wdk_nobody", &endless)).0, status, "{path}");
+        let (said, _) = post(&here, &server, path, ("wdk_nobody", &endless));
+        // Cut off before all of it was sent, curl may have missed the answer.
+        assert!(said == status || said == "000", "{path}: {said}");
     }
 
     // It is no key to anything else.
