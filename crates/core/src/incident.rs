@@ -534,8 +534,14 @@ fn go_on(
     let due = now >= incident.told_at.checked_add(policy.update_gap).unwrap_or(Timestamp::MAX);
     let effects = if due && changed {
         vec![incident.retell(diagnosis, now)]
-    } else if !other && moved {
-        incident.rescope(policy, diagnosis, now).into_iter().collect()
+    } else if moved {
+        // What else fails there is told later; for whom is shown at once.
+        let mut shown = diagnosis.clone();
+        if other {
+            shown = incident.diagnosis.clone();
+            shown.widen(&diagnosis.scope);
+        }
+        incident.rescope(policy, &shown, now).into_iter().collect()
     } else if news {
         vec![Effect::Noted(Box::new(incident.clone()))]
     } else {

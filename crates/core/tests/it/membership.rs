@@ -208,3 +208,21 @@ fn what_a_place_saw_while_it_was_itself_at_fault_does_not_date_an_incident_back(
     watch.input(&Input::Decide { diagnosis, quorum: Quorum::default() }, at(31));
     assert_eq!(watch.standing.incident.as_ref().unwrap().started_at, at(30));
 }
+
+#[test]
+fn who_sees_another_part_of_it_fail_joins_at_once_too() {
+    let mut watch = opened(AlertWhen::Any, &["eu1"]);
+    report(&mut watch, "us1", fails(20));
+    let mut diagnosis = verdict(&["eu1", "us1"], &["eu2", "us2"], &[]);
+    diagnosis.state = State::Degraded;
+    let partly = Input::Report {
+        location: "us1".into(),
+        observations: vec![fails(21)],
+        diagnosis: Some(diagnosis),
+        quorum: Quorum::default(),
+    };
+    watch.input(&partly, at(50));
+    let known = &watch.standing.incident.as_ref().unwrap().diagnosis;
+    assert_eq!((known.state, known.scope.failing), (State::Down, 2));
+    assert_eq!(watch.told, ["noted"]);
+}
