@@ -43,8 +43,8 @@ use names::Names;
 
 /// The database's name in the data directory.
 pub const DATABASE: &str = "whydown.db";
-/// Most rows that one call returns.
-pub const PAGE_MAX: usize = 1_000;
+/// Most rows of one query: a page of a thousand, and one that says whether there is more.
+pub const PAGE_MAX: usize = 1_001;
 
 /// The store; cheap to clone.
 #[derive(Clone, Debug)]
