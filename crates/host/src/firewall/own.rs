@@ -2,7 +2,10 @@
 //! `nft` is missing. Only what may drop or reject its packets (or the answers) is kept.
 
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::proxy::covers;
 
@@ -23,29 +26,66 @@ pub struct OwnRules {
 /// Reads the packet filter of the calling thread's network namespace.
 #[must_use]
 pub fn own_rules(addresses: &[IpAddr], port: u16) -> OwnRules {
-    match run("nft", &["list", "ruleset"]) {
-        Run::Text(text) => OwnRules { rules: nft_rules(&text, addresses, port), denied: false },
-        Run::Failed => OwnRules { rules: Vec::new(), denied: true },
-        Run::Missing => {
-            let mut found = OwnRules::default();
-            for program in ["iptables-save", "ip6tables-save"] {
-                match run(program, &[]) {
-                    Run::Text(text) => {
-                        found.rules.extend(iptables_rules(&text, addresses, port));
-                    }
-                    Run::Failed => found.denied = true,
-                    Run::Missing => {}
-                }
+    let mut found = OwnRules::default();
+    for (program, run) in listing().iter() {
+        match run {
+            Run::Text(text) if *program == NFT => {
+                found.rules.extend(nft_rules(text, addresses, port));
             }
-            found
+            Run::Text(text) => found.rules.extend(iptables_rules(text, addresses, port)),
+            Run::Failed => found.denied = true,
+            Run::Missing => {}
         }
     }
+    found
 }
+
+const NFT: &str = "nft";
+
+/// The programs that were asked, and what came of it.
+type Runs = Vec<(&'static str, Run)>;
 
 enum Run {
     Text(String),
     Failed,
     Missing,
+}
+
+/// A reading of the packet filter.
+struct Listing {
+    begun: Instant,
+    /// The network namespace's inode.
+    namespace: u64,
+    runs: Arc<Runs>,
+}
+
+/// The newest reading. Whoever had asked before it began takes it too: thousands of checks that
+/// fail at once need a few readings, and none of them an old one.
+static NEWEST: Mutex<Option<Listing>> = Mutex::new(None);
+
+fn listing() -> Arc<Runs> {
+    let asked = Instant::now();
+    let Ok(namespace) = std::fs::metadata("/proc/thread-self/ns/net").map(|file| file.ino()) else {
+        return Arc::new(read());
+    };
+    let mut newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mine = |listing: &&Listing| listing.namespace == namespace && listing.begun >= asked;
+    if let Some(listing) = newest.as_ref().filter(mine) {
+        return Arc::clone(&listing.runs);
+    }
+    let begun = Instant::now();
+    let runs = Arc::new(read());
+    *newest = Some(Listing { begun, namespace, runs: Arc::clone(&runs) });
+    runs
+}
+
+fn read() -> Runs {
+    match run(NFT, &["list", "ruleset"]) {
+        Run::Missing => {
+            ["iptables-save", "ip6tables-save"].map(|program| (program, run(program, &[]))).into()
+        }
+        run => vec![(NFT, run)],
+    }
 }
 
 fn run(program: &str, arguments: &[&str]) -> Run {
