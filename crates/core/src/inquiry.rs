@@ -25,6 +25,9 @@ pub struct Inquiry {
     hard: Timestamp,
     end: Timestamp,
     asked: BTreeMap<String, bool>,
+    /// More than one was asked.
+    several: bool,
+    answered: bool,
     evidence: bool,
 }
 
@@ -39,6 +42,8 @@ impl Inquiry {
             soft: after(elapsed + WINDOW),
             hard: after(elapsed + PATIENCE),
             end: after(elapsed + CORRECTION),
+            several: asked.len() >= 2,
+            answered: false,
             asked: asked.into_iter().map(|name| (name, false)).collect(),
             evidence: false,
         }
@@ -54,6 +59,7 @@ impl Inquiry {
     pub fn heard(&mut self, place: &str) {
         if let Some(answered) = self.asked.get_mut(place) {
             *answered = true;
+            self.answered = true;
         }
     }
 
@@ -86,10 +92,11 @@ impl Inquiry {
         self.asked.values().filter(|answered| !**answered).count()
     }
 
-    /// Were several asked, and none of them has said a word?
+    /// Were several asked, and none of them has said a word? Those who are gone were asked as well:
+    /// when one's own uplink is cut, the others are missed one after the other.
     #[must_use]
     pub fn nobody_has_answered(&self) -> bool {
-        self.asked.len() >= 2 && self.waiting() == self.asked.len()
+        self.several && !self.answered
     }
 
     /// Is a verdict better put off, although enough places fail? It is until evidence and all
@@ -167,6 +174,17 @@ mod tests {
         assert!(inquiry.waits_for("d") && !inquiry.waits_for("a") && !inquiry.waits_for("x"));
         inquiry.heard("d");
         assert_eq!(inquiry.stage(at(100)), Stage::Over);
+    }
+
+    #[test]
+    fn those_who_are_gone_have_not_answered_either() {
+        let mut inquiry = ask(5);
+        for place in ["a", "b", "c"] {
+            inquiry.gone(place);
+            assert!(inquiry.nobody_has_answered(), "{place} is gone");
+        }
+        inquiry.heard("d");
+        assert!(!inquiry.nobody_has_answered());
     }
 
     #[test]

@@ -27,6 +27,8 @@ use super::{DeliveryError, quote};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
+/// How long the rest of an answer is waited for once its head has come.
+const REST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of an answer that are read.
 const ANSWER_MAX_BYTES: usize = 16 << 10;
 
@@ -245,9 +247,13 @@ async fn exchange(
     let talk = async {
         let answer = sender.send_request(request).await.map_err(failed)?;
         let (head, body) = answer.into_parts();
-        // An answer that is cut off or too long was an answer all the same.
-        let text = Limited::new(body, ANSWER_MAX_BYTES).collect().await;
-        let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        // An answer that is cut off, too long or never ends was an answer all the same: who has
+        // said yes is not told again.
+        let rest = Limited::new(body, ANSWER_MAX_BYTES).collect();
+        let text = match tokio::time::timeout(REST_TIMEOUT, rest).await {
+            Ok(Ok(text)) => text.to_bytes(),
+            Ok(Err(_)) | Err(_) => Bytes::new(),
+        };
         Ok(Answer {
             at: at.to_owned(),
             status: head.status,

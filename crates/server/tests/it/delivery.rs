@@ -20,7 +20,8 @@ mod timing {
     use crate::support::{report, scratch};
 
     /// Notices and kills when nothing is said: some seconds. WHYDOWN_SOAK_NOTICES=10000
-    /// WHYDOWN_SOAK_KILLS=20 WHYDOWN_SOAK_SECONDS=60 is the whole of it.
+    /// WHYDOWN_SOAK_KILLS=20 WHYDOWN_SOAK_SECONDS=60 is the whole of it, and
+    /// WHYDOWN_FED_SERVER=target/release/examples/fed_server the server as users have it.
     const DEFAULTS: [u64; 3] = [1_500, 4, 9];
     const CHANNELS: [&str; 5] = ["well 1", "well 2", "errors", "hangs", "drops"];
     const WELL: usize = 2;
@@ -56,6 +57,16 @@ mod timing {
         }
     }
 
+    fn fed_server() -> PathBuf {
+        std::env::var_os("WHYDOWN_FED_SERVER").map_or_else(
+            || {
+                let here = std::env::current_exe().unwrap();
+                here.parent().unwrap().with_file_name("examples").join("fed_server")
+            },
+            PathBuf::from,
+        )
+    }
+
     /// The server as a process, and what it has not yet said to be stored.
     struct Server {
         file: PathBuf,
@@ -67,8 +78,7 @@ mod timing {
 
     impl Server {
         fn start(file: &Path) -> Self {
-            let here = std::env::current_exe().unwrap();
-            let program = here.parent().unwrap().with_file_name("examples").join("fed_server");
+            let program = fed_server();
             let mut child = Command::new(&program)
                 .arg(file)
                 .stdin(Stdio::piped())
