@@ -3,10 +3,10 @@
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::read::{Trouble, printed};
 use crate::proxy::covers;
 
 /// Rules kept.
@@ -26,15 +26,18 @@ pub struct OwnRules {
 /// Reads the packet filter of the calling thread's network namespace.
 #[must_use]
 pub fn own_rules(addresses: &[IpAddr], port: u16) -> OwnRules {
+    let asked = Instant::now();
+    let runs = match std::fs::metadata("/proc/thread-self/ns/net") {
+        Ok(namespace) => SHARED.get(namespace.ino(), asked, read),
+        Err(_) => Arc::new(read()),
+    };
     let mut found = OwnRules::default();
-    for (program, run) in listing().iter() {
+    for (program, run) in runs.iter() {
         match run {
-            Run::Text(text) if *program == NFT => {
-                found.rules.extend(nft_rules(text, addresses, port));
-            }
-            Run::Text(text) => found.rules.extend(iptables_rules(text, addresses, port)),
-            Run::Failed => found.denied = true,
-            Run::Missing => {}
+            Ok(text) if *program == NFT => found.rules.extend(nft_rules(text, addresses, port)),
+            Ok(text) => found.rules.extend(iptables_rules(text, addresses, port)),
+            Err(Trouble::Failed(_)) => found.denied = true,
+            Err(Trouble::Missing) => {}
         }
     }
     found
@@ -43,58 +46,41 @@ pub fn own_rules(addresses: &[IpAddr], port: u16) -> OwnRules {
 const NFT: &str = "nft";
 
 /// The programs that were asked, and what came of it.
-type Runs = Vec<(&'static str, Run)>;
+type Runs = Vec<(&'static str, Result<String, Trouble>)>;
 
-enum Run {
-    Text(String),
-    Failed,
-    Missing,
+fn read() -> Runs {
+    match printed(NFT, &["list", "ruleset"]) {
+        Err(Trouble::Missing) => ["iptables-save", "ip6tables-save"]
+            .map(|program| (program, printed(program, &[])))
+            .into(),
+        run => vec![(NFT, run)],
+    }
 }
 
-/// A reading of the packet filter.
-struct Listing {
+/// The newest reading of the packet filter. Whoever had asked before it began takes it too:
+/// thousands of checks that fail at once need a few readings, and none of them an old one.
+struct Shared(Mutex<Option<Reading>>);
+
+struct Reading {
     begun: Instant,
     /// The network namespace's inode.
     namespace: u64,
     runs: Arc<Runs>,
 }
 
-/// The newest reading. Whoever had asked before it began takes it too: thousands of checks that
-/// fail at once need a few readings, and none of them an old one.
-static NEWEST: Mutex<Option<Listing>> = Mutex::new(None);
+static SHARED: Shared = Shared(Mutex::new(None));
 
-fn listing() -> Arc<Runs> {
-    let asked = Instant::now();
-    let Ok(namespace) = std::fs::metadata("/proc/thread-self/ns/net").map(|file| file.ino()) else {
-        return Arc::new(read());
-    };
-    let mut newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
-    let mine = |listing: &&Listing| listing.namespace == namespace && listing.begun >= asked;
-    if let Some(listing) = newest.as_ref().filter(mine) {
-        return Arc::clone(&listing.runs);
-    }
-    let begun = Instant::now();
-    let runs = Arc::new(read());
-    *newest = Some(Listing { begun, namespace, runs: Arc::clone(&runs) });
-    runs
-}
-
-fn read() -> Runs {
-    match run(NFT, &["list", "ruleset"]) {
-        Run::Missing => {
-            ["iptables-save", "ip6tables-save"].map(|program| (program, run(program, &[]))).into()
+impl Shared {
+    fn get(&self, namespace: u64, asked: Instant, read: impl FnOnce() -> Runs) -> Arc<Runs> {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = |one: &&Reading| one.namespace == namespace && one.begun >= asked;
+        if let Some(reading) = newest.as_ref().filter(mine) {
+            return Arc::clone(&reading.runs);
         }
-        run => vec![(NFT, run)],
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> Run {
-    match Command::new(program).args(arguments).env("LC_ALL", "C").output() {
-        Ok(output) if output.status.success() => {
-            Run::Text(String::from_utf8_lossy(&output.stdout).into_owned())
-        }
-        Ok(_) => Run::Failed,
-        Err(_) => Run::Missing,
+        let begun = Instant::now();
+        let runs = Arc::new(read());
+        *newest = Some(Reading { begun, namespace, runs: Arc::clone(&runs) });
+        runs
     }
 }
 
@@ -206,7 +192,10 @@ fn cut(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{iptables_rules, nft_rules};
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use super::{Shared, iptables_rules, nft_rules};
 
     const RULESET: &str = "table inet lab {
 	chain output {
@@ -241,6 +230,24 @@ mod tests {
         assert_eq!(touching("192.0.2.7", 2_500), [policy]);
         assert_eq!(touching("2001:db8::1", 80)[0], "inet lab output: ip6 daddr 2001:db8::/32 drop");
         assert_eq!(touching("198.51.100.1", 443)[0], "inet lab input: tcp sport 443 drop");
+    }
+
+    #[test]
+    fn a_reading_is_shared_by_those_who_had_asked_before_it_began() {
+        let shared = Shared(Mutex::new(None));
+        let mut readings = 0;
+        let mut get = |namespace, asked| {
+            shared.get(namespace, asked, || {
+                readings += 1;
+                Vec::new()
+            });
+            readings
+        };
+        let early = Instant::now();
+        assert_eq!((get(1, early), get(1, early)), (1, 1));
+        assert_eq!(get(2, early), 2, "another namespace has other rules");
+        assert_eq!(get(2, early), 2);
+        assert_eq!(get(2, Instant::now()), 3, "what was read before somebody asked is old");
     }
 
     #[test]

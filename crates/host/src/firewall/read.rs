@@ -172,19 +172,28 @@ fn has_legacy_tables(file: &str) -> bool {
 /// Runs the first of some programs that exists.
 fn list(programs: &[&str], arguments: &[&str]) -> Result<String, String> {
     for program in programs {
-        // An ordinary user's PATH lacks the places where these programs are.
-        for place in ["", "/usr/sbin/", "/sbin/"] {
-            match run(&format!("{place}{program}"), arguments) {
-                Err(Trouble::Missing) => {}
-                Err(Trouble::Failed(why)) => return Err(why),
-                Ok(text) => return Ok(text),
-            }
+        match printed(program, arguments) {
+            Err(Trouble::Missing) => {}
+            Err(Trouble::Failed(why)) => return Err(why),
+            Ok(text) => return Ok(text),
         }
     }
     Err(format!("the command {} is missing", programs.first().copied().unwrap_or_default()))
 }
 
-enum Trouble {
+/// What a program prints, wherever it is: an ordinary user's PATH lacks the places of these.
+pub(super) fn printed(program: &str, arguments: &[&str]) -> Result<String, Trouble> {
+    for place in ["", "/usr/sbin/", "/sbin/"] {
+        match run(&format!("{place}{program}"), arguments) {
+            Err(Trouble::Missing) => {}
+            done => return done,
+        }
+    }
+    Err(Trouble::Missing)
+}
+
+/// Why there is nothing to read.
+pub(super) enum Trouble {
     Missing,
     Failed(String),
 }

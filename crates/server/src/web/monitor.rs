@@ -42,6 +42,7 @@ struct MonitorPage {
     bars: Bars,
     chart: Option<Chart>,
     phases: [&'static str; 5],
+    sights: Vec<Seen>,
     checks: Vec<Observed>,
     incidents: Vec<IncidentRow>,
     figures: Figures,
@@ -51,6 +52,15 @@ struct MonitorPage {
     paused: bool,
     editable: bool,
     file: String,
+}
+
+/// What a location sees.
+#[derive(Clone, Debug)]
+struct Seen {
+    location: String,
+    state: Shown,
+    since: When,
+    newest: When,
 }
 
 /// A line of the settings.
@@ -111,6 +121,7 @@ pub(super) async fn monitor(
         bars: bars(&history, window.title(), Tips::Every),
         chart: chart(&history, window.title()),
         phases: PHASES,
+        sights: sights(&status, now),
         checks: all_observed(&checks, now),
         incidents: incidents.iter().map(|incident| IncidentRow::new(incident, now)).collect(),
         settings: settings(&status),
@@ -148,26 +159,27 @@ fn settings(status: &MonitorStatus) -> Vec<Setting> {
     let selected: Vec<String> = monitor.locations.iter().map(ToString::to_string).collect();
     add("Checked from", Some(selected.join(", ")));
     add("Alerts when", (!monitor.alert_when.is_default()).then(|| monitor.alert_when.to_string()));
-    // With one place the state says it all.
-    if status.standing.places.len() > 1 {
-        add("Fails from", Some(places(status, Place::suspects)));
-        add("Fine from", Some(places(status, |place| place.speaks() && !place.suspects())));
-        add("Silent", Some(places(status, |place| !place.speaks())));
-    }
     add("Severity", Some(monitor.severity.name().to_owned()));
     add("Tags", Some(monitor.tags.join(", ")));
     add("Depends on", Some(monitor.depends_on.join(", ")));
     all
 }
 
-/// The places that see it so, each that fails with since when.
-fn places(status: &MonitorStatus, is: impl Fn(&Place) -> bool) -> String {
-    let found = status.standing.places.iter().filter(|(_, place)| is(place));
-    let named = found.map(|(name, place)| match place.suspects() {
-        true => format!("{name} since {:.0}", place.streak_since),
-        false => name.clone(),
-    });
-    named.collect::<Vec<_>>().join(", ")
+/// What each location sees, trouble first. With one location the state says it all.
+fn sights(status: &MonitorStatus, now: Timestamp) -> Vec<Seen> {
+    let sight = |(name, place): (&String, &Place)| {
+        let since = place.silent_since.unwrap_or(place.streak_since);
+        let newest = When::new(place.at, now);
+        Seen {
+            location: name.clone(),
+            state: place.state.into(),
+            since: When::new(since, now),
+            newest,
+        }
+    };
+    let mut all: Vec<Seen> = status.standing.places.iter().map(sight).collect();
+    all.sort_by_key(|seen| !seen.state.is_trouble());
+    if all.len() > 1 { all } else { Vec::new() }
 }
 
 fn request_headers(monitor: &Monitor) -> Option<String> {

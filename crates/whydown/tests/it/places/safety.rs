@@ -31,6 +31,8 @@ fn key_of(probe: &Probe) -> String {
 fn post(host: &Host, server: &Server, path: &str, (key, body): (&str, &str)) -> (String, String) {
     let mut command = crate::run::client(host, "curl");
     command.args(["-sk", "-m", "20", "-w", "\n%{http_code}", "--data-binary", "@-"]);
+    // Or its last word may be that it was to go on.
+    command.args(["-H", "Expect:"]);
     command.args(["-H", &format!("Authorization: Bearer {key}")]);
     command.args(["-H", "Content-Type: application/json"]);
     command.arg(format!("{}{path}", server.link_url()));

@@ -149,11 +149,9 @@ fn in_forty_five_scenarios_the_scope_is_right_and_nobody_is_told_wrongly() {
     assert!(all_right.is_some(), "after {took:.1?}:\n{}", wrong().join("\n"));
     // Whoever should not be told of has had as much time as the others, and a round more.
     let _: Option<()> = try_until(Duration::from_secs(6), || None);
-    let told = world.verdicts();
-    println!("{} scenarios, {} verdicts, all right within {took:.1?}", cases.len(), told.len());
-    for (name, _, scenario, ..) in &cases {
-        assert_eq!(told.contains_key(name), scenario.expected.is_some(), "{name}: {told:?}");
-    }
+    let verdicts = world.verdicts().len();
+    println!("{} scenarios, {verdicts} verdicts, all right within {took:.1?}", cases.len());
+    assert!(wrong().is_empty(), "a round later:\n{}", wrong().join("\n"));
 }
 
 mod timing {
