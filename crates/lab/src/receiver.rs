@@ -22,6 +22,8 @@ pub enum Reply {
     Answer(Answer),
     /// Never answers.
     Hang,
+    /// Answers 200, and never ends its body.
+    Unfinished,
     /// RST.
     Reset,
     /// FIN.
@@ -195,6 +197,13 @@ impl Desk {
                     }
                     reader.get_mut().write_all(&answer.bytes(with_body))?;
                     reader.get_mut().flush()?;
+                }
+                Reply::Unfinished => {
+                    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+                    reader.get_mut().write_all(head)?;
+                    reader.get_mut().flush()?;
+                    reader.into_inner().wire().read_to_end();
+                    return Ok(());
                 }
                 Reply::Hang => {
                     let mut wire = reader.into_inner().wire();

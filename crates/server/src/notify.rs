@@ -121,7 +121,7 @@ pub(crate) trait Means {
 
 /// What a provider said of a message that it took.
 #[derive(Debug, Default)]
-pub(crate) struct Receipt {
+pub struct Receipt {
     /// How it names the message, where later ones can answer to it.
     pub(crate) thread: Option<String>,
 }
@@ -264,7 +264,8 @@ impl Notifier {
         Self(Arc::new(Inner { client, timeout, authorities, house, partly: Mutex::default() }))
     }
 
-    /// Delivers a notice over a channel, once.
+    /// Delivers a notice over a channel, once. What the receiver gave in return is to be
+    /// kept.
     ///
     /// # Errors
     /// Why it did not arrive, as far as can be told.
@@ -273,23 +274,23 @@ impl Notifier {
         channel: &Channel,
         notice: &Notice,
         now: Timestamp,
-    ) -> Result<(), DeliveryError> {
+    ) -> Result<Receipt, DeliveryError> {
         let attempt = self.attempt(channel, notice, now);
         let timeout = self.0.timeout;
-        let Ok(result) = tokio::time::timeout(timeout, attempt).await else {
+        tokio::time::timeout(timeout, attempt).await.unwrap_or_else(|_| {
             let limit = whydown_core::units::show(timeout);
             let message = format!("{} did not answer within {limit}", channel.kind.at());
-            return Err(DeliveryError::passing(message));
-        };
-        let receipt = result?;
-        if let (Some(house), Some(handle)) = (&self.0.house, receipt.thread) {
-            let incident = &notice.body.incident.id;
-            let kept = house.store.keep_thread(incident, &notice.channel, &handle).await;
-            if let Err(error) = kept {
-                tracing::warn!(key = notice.key, "the thread was not remembered: {error}");
-            }
+            Err(DeliveryError::passing(message))
+        })
+    }
+
+    /// Remembers where later notices of the same incident belong.
+    pub(crate) async fn keep(&self, notice: &Notice, receipt: Receipt) {
+        let (Some(house), Some(handle)) = (&self.0.house, receipt.thread) else { return };
+        let incident = &notice.body.incident.id;
+        if let Err(error) = house.store.keep_thread(incident, &notice.channel, &handle).await {
+            tracing::warn!(key = notice.key, "the thread was not remembered: {error}");
         }
-        Ok(())
     }
 
     async fn attempt(
@@ -357,9 +358,6 @@ impl Notifier {
     }
 
     /// Tells an outside service that this server lives.
-    ///
-    /// # Errors
-    /// As [`deliver`](Self::deliver).
     pub(crate) async fn beat(&self, to: &Address) -> Result<(), DeliveryError> {
         let call = https::Call::post(to.url().clone());
         let mut texts = Vec::new();
@@ -372,9 +370,9 @@ impl Notifier {
     /// Delivers a message that says that it is a test.
     ///
     /// # Errors
-    /// As [`deliver`](Self::deliver).
+    /// Why it did not arrive, as far as can be told.
     pub async fn send_test(&self, channel: &Channel, now: Timestamp) -> Result<(), DeliveryError> {
-        self.deliver(channel, &test_notice(&channel.name, now), now).await
+        self.deliver(channel, &test_notice(&channel.name, now), now).await.map(drop)
     }
 }
 

@@ -247,10 +247,17 @@ impl Outbox {
             // A defect in one kind of channel must not block its place for ever.
             let result = std::panic::AssertUnwindSafe(attempt).catch_unwind().await;
             let panicked = |_| Err(DeliveryError::passing("sending failed by a defect in whydown"));
-            let result = result.unwrap_or_else(panicked);
-            if let (Ok(()), Some(journal)) = (&result, &journal) {
-                journal.delivered(claimed.seq);
-            }
+            let result = match result.unwrap_or_else(panicked) {
+                Ok(receipt) => {
+                    // First of all: until this is written, a crash tells it again.
+                    if let Some(journal) = &journal {
+                        journal.delivered(claimed.seq);
+                    }
+                    notifier.keep(&claimed.notice, receipt).await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
             Done { result, claimed }
         });
     }

@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
 /// How long the rest of an answer is waited for once its head has come.
-const REST_TIMEOUT: Duration = Duration::from_secs(2);
+const REST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are read.
 const ANSWER_MAX_BYTES: usize = 16 << 10;
 

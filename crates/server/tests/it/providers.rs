@@ -131,7 +131,7 @@ impl Stage {
 
     async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError> {
         let notifier = self.running.app().notifier();
-        notifier.deliver(&self.channel, notice, Timestamp::now()).await
+        notifier.deliver(&self.channel, notice, Timestamp::now()).await.map(drop)
     }
 
     /// The same incident in another state, or as another kind of message.

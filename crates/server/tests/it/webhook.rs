@@ -122,6 +122,26 @@ async fn a_test_message_says_that_it_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_says_yes_and_never_ends_is_not_told_again() {
+    let dir = scratch();
+    let receiver = Receiver::start(&Host::machine(), 0);
+    receiver.set_reply(Reply::Unfinished);
+    let channel = webhook("ops", &receiver.url("/"));
+    let running = start(configuration(dir.path(), &[monitor("shop", &["ops"])], &[channel])).await;
+    running.report(refused("shop", 0)).await;
+    let seen = receiver.wait_for(1, PATIENCE);
+    let incident = seen[0].headers.get("webhook-id").unwrap().split('.').next().unwrap();
+    let told = eventually("what became of it", async || {
+        let told = running.app().store().notices_of(incident).await.unwrap();
+        told.into_iter().find(|told| told.attempts > 0)
+    })
+    .await;
+    assert_eq!((told.state, told.attempts), (DeliveryState::Delivered, 1), "{told:?}");
+    running.stop().await;
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_fail_has_its_words_and_none_shows_the_path() {
     let receiver = Receiver::start(&Host::machine(), 0);
     let at = format!("127.0.0.1:{}", receiver.port());

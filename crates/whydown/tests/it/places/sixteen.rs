@@ -163,7 +163,7 @@ mod timing {
             std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
         };
         let outages = set("WHYDOWN_OUTAGES", 6);
-        let every = set("WHYDOWN_OUTAGES_INTERVAL", 8);
+        let every = set("WHYDOWN_OUTAGES_INTERVAL", 4);
         // A monitor of its own for each: one that comes and goes would be flapping.
         let monitors: String = (0..outages)
             .map(|i| {
@@ -181,6 +181,8 @@ mod timing {
         let mut peers: Vec<Option<Peer>> = (0..outages).map(|i| Some(page(i))).collect();
         let world = world(lab, &monitors);
         world.wait_fine(outages);
+        // All places check a new monitor at once; after an interval they do so in turn.
+        let _: Option<()> = try_until(Duration::from_secs(every as u64), || None);
         let (mut verdicts, mut totals, mut full) = (Vec::new(), Vec::new(), 0);
         for (i, peer) in peers.iter_mut().enumerate() {
             let gone = crate::outage::now();
