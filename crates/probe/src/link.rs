@@ -16,7 +16,7 @@ pub use client::{Client, Lines};
 pub use clock::ServerClock;
 pub use dial::{Pin, Server};
 pub use identity::{Identity, Token, enrol};
-pub use run::{Settings, run};
+pub use run::{Settings, run, run_with};
 
 use std::time::Duration;
 

@@ -51,6 +51,23 @@ fn abilities() -> Abilities {
 /// # Errors
 /// `Refused`: the server does not want this probe. `Unusable`: address, token or data directory.
 pub async fn run(settings: Settings, stop: watch::Receiver<bool>) -> Result<(), LinkError> {
+    run_with(settings, stop, runner::run).await
+}
+
+/// The same with something else that checks in place of [`runner::run`]: a server is measured with
+/// more probes than there are machines.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with<C, F>(
+    settings: Settings,
+    stop: watch::Receiver<bool>,
+    check: C,
+) -> Result<(), LinkError>
+where
+    C: FnOnce(String, runner::Settings, Wires, watch::Receiver<bool>) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     let introduction = Introduction {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -108,7 +125,7 @@ pub async fn run(settings: Settings, stop: watch::Receiver<bool>) -> Result<(), 
         Wires { assignments: assigned, commands: command_inbox, reports, early: Some(early) };
     let fast: Client = identity.client()?;
     let mut beside = JoinSet::new();
-    beside.spawn(runner::run(identity.place.clone(), settings.runner, wires, stop));
+    beside.spawn(check(identity.place.clone(), settings.runner, wires, stop));
     beside.spawn(send_ahead(fast, shared, early_inbox, ahead_inbox));
     // The runner ends when told to, and with it the keeper, after it has sent what is left.
     tokio::select! {

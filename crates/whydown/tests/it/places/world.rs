@@ -40,6 +40,24 @@ impl World {
         monitors: &str,
         prepare: impl Fn(usize, &Host),
     ) -> Self {
+        let (mut world, tokens) = Self::invite(lab, locations, monitors);
+        let hosts = locations.iter().enumerate().map(|(i, (name, ..))| {
+            let host = world.lab.add_host(name, Side::Client, number(i));
+            prepare(i, &host);
+            host
+        });
+        let hosts: Vec<Host> = hosts.collect();
+        let probe = |(host, token): (&Host, String)| {
+            // On machines of their own they would not take the server's processor.
+            let modest = ["nice", "-n", "10"].map(str::to_owned).to_vec();
+            Probe::with_token(&world.server, host, token, modest)
+        };
+        world.probes = hosts.iter().zip(tokens).map(probe).collect();
+        world
+    }
+
+    /// A server that knows locations at which nobody is yet: it, and their tokens.
+    pub(super) fn invite(lab: Lab, locations: &[Location], monitors: &str) -> (Self, Vec<String>) {
         let home = lab.add_host("home", Side::Server, 40);
         let receiver = Receiver::start(&home, 0);
         let config = format!(
@@ -48,24 +66,11 @@ impl World {
             receiver.url("/")
         );
         let server = Server::start_open(&home, &config);
-        // All of them are known before the first one starts to work.
-        let invited = locations.iter().enumerate().map(|(i, (name, region, network))| {
-            let token =
-                server.add_location(&["--name", name, "--region", region, "--network", network]);
-            let host = lab.add_host(name, Side::Client, number(i));
-            prepare(i, &host);
-            (host, token)
+        let tokens = locations.iter().map(|(name, region, network)| {
+            server.add_location(&["--name", name, "--region", region, "--network", network])
         });
-        let invited: Vec<(Host, String)> = invited.collect();
-        let probes = invited
-            .into_iter()
-            .map(|(host, token)| {
-                // On machines of their own they would not take the server's processor.
-                let modest = ["nice", "-n", "10"].map(str::to_owned).to_vec();
-                Probe::with_token(&server, &host, token, modest)
-            })
-            .collect();
-        Self { lab, receiver, server, probes }
+        let tokens = tokens.collect();
+        (Self { lab, receiver, server, probes: Vec::new() }, tokens)
     }
 
     /// Waits until every monitor is fine, as every place says.
