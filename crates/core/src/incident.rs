@@ -4,6 +4,7 @@
 //! It never wakes by itself and never decides *what* is wrong (that is
 //! [`diagnose`](crate::diagnose::diagnose)); it decides whether and when somebody hears of it.
 
+mod by_place;
 mod ending;
 mod id;
 mod inside;
@@ -11,7 +12,6 @@ mod late;
 mod people;
 mod places;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ use crate::observation::{Observation, State};
 use crate::quorum::AlertWhen;
 use crate::scope::Scope;
 use crate::units::ms;
+pub use by_place::Places;
 use ending::{is_over, recover};
 pub use id::{incident_id, rounded};
 use inside::{enter_inside, refine};
@@ -88,7 +89,7 @@ pub struct Standing {
     /// Since when.
     pub since: Option<Timestamp>,
     /// What each location saw last.
-    pub places: BTreeMap<String, Place>,
+    pub places: Places,
     /// The incident that is open now.
     pub incident: Option<Incident>,
     /// Starts of the newest incidents, oldest first, for flap detection.
@@ -478,7 +479,7 @@ fn open(
     now: Timestamp,
 ) -> Vec<Effect> {
     let Verdict { monitor, quorum, .. } = *verdict;
-    for (name, place) in &mut standing.places {
+    for (name, place) in standing.places.iter_mut() {
         // Places that fail together have confirmed each other.
         place.failing |= place.suspects() && !quorum.waits_for(name);
         place.held = None;

@@ -3,6 +3,7 @@
 //! Unknown fields are ignored and missing ones have defaults, so that neighbours of one
 //! [`PROTOCOL`] step understand each other. Nothing here says how it travels.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -61,11 +62,32 @@ pub struct Report {
 /// A monitor as a probe needs it: what to check and when, nothing about who is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// What to check.
-    pub monitor: Monitor,
+    /// What to check; shared by all places that check it.
+    #[serde(with = "shared")]
+    pub monitor: Arc<Monitor>,
     /// The beat: so long after every whole multiple of the interval since 1970.
     #[serde(rename = "phase_ms", with = "ms")]
     pub phase: Duration,
+}
+
+/// A shared value as what it is.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        T::serialize(value, serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 /// Who dials in.

@@ -272,7 +272,7 @@ impl App {
         let shown = self.0.seen.board.get(&entry.monitor.name).unwrap_or_default();
         MonitorStatus {
             entry: Arc::clone(entry),
-            last: shown.newest().cloned(),
+            last: shown.last,
             standing: shown.standing,
             recent: shown.recent.into(),
         }

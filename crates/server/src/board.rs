@@ -2,6 +2,7 @@
 //! engine writes it after each batch; locks are held for a copy, never across an await.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -36,8 +37,10 @@ impl From<&Observation> for Sample {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
     pub(crate) standing: Arc<Standing>,
-    /// By location.
-    pub(crate) last: BTreeMap<Arc<str>, Arc<Observation>>,
+    /// The newest of all locations. One each would take most of the server's memory.
+    pub(crate) last: Option<Arc<Observation>>,
+    /// The addresses that each location tried last, by its name; mostly they are the same.
+    tried: Vec<(Arc<str>, Arc<[IpAddr]>)>,
     pub(crate) recent: VecDeque<Sample>,
 }
 
@@ -48,17 +51,39 @@ impl Shown {
         }
         self.recent.push_back(Sample::from(&**observation));
         // As long as all stays as it is the engine tells of no new standing.
-        if let Some(place) = Arc::make_mut(&mut self.standing).places.get_mut(&**location) {
-            place.at = place.at.max(observation.at);
+        let place = Arc::make_mut(&mut self.standing).places.get_mut(location);
+        let newer = place.as_ref().is_none_or(|place| place.at <= observation.at);
+        if let Some(place) = place.filter(|_| newer) {
+            place.at = observation.at;
         }
-        let newer = self.last.get(location).is_none_or(|last| last.at < observation.at);
         if newer {
-            self.last.insert(Arc::clone(location), Arc::clone(observation));
+            self.note_tried(location, observation);
+        }
+        if self.last.as_ref().is_none_or(|last| last.at < observation.at) {
+            self.last = Some(Arc::clone(observation));
         }
     }
 
-    pub(crate) fn newest(&self) -> Option<&Arc<Observation>> {
-        self.last.values().max_by_key(|observation| observation.at)
+    fn note_tried(&mut self, location: &Arc<str>, observation: &Observation) {
+        let tried = || observation.attempts.iter().map(|attempt| attempt.ip);
+        let same = |known: &&Arc<[IpAddr]>| known.iter().copied().eq(tried());
+        let found = self.tried.binary_search_by(|(name, _)| (**name).cmp(location));
+        if let Ok(index) = found
+            && same(&&self.tried[index].1)
+        {
+            return;
+        }
+        let shared = self.tried.iter().map(|(_, known)| known).find(same).cloned();
+        let addresses = shared.unwrap_or_else(|| tried().collect());
+        match found {
+            Ok(index) => self.tried[index].1 = addresses,
+            Err(index) => self.tried.insert(index, (Arc::clone(location), addresses)),
+        }
+    }
+
+    /// Did any location find the target at one of these addresses?
+    pub(crate) fn leads_to(&self, addresses: &[IpAddr]) -> bool {
+        self.tried.iter().flat_map(|(_, tried)| &**tried).any(|one| addresses.contains(one))
     }
 }
 

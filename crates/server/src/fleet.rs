@@ -29,7 +29,7 @@ use allowance::{Allowances, Turn};
 pub use certificate::{Certificate, CertificateError, certificate};
 pub use heard::{AgentStatus, HostStatus, Listening};
 pub use hosts::{WatchedHost, add_watched_host, remove_watched_host, watched_hosts};
-use plan::{Planned, owner};
+use plan::{Planned, Task, owner};
 pub use register::{
     Definition, FleetError, KEYS_MAX, Key, LOCAL, LOCATIONS_MAX, create_token, define_location,
     enrol, keys, locations, remove_location, revoke,
@@ -145,8 +145,8 @@ struct Link {
     stream: u64,
     orders: mpsc::Sender<Order>,
     heard: Instant,
-    /// What it has been told to check, with a number that changes with the assignment.
-    sent: HashMap<Arc<str>, u64>,
+    /// What it has been told to check, with the numbers of the tasks.
+    sent: Vec<(Arc<Monitor>, u64)>,
     /// Nothing was told yet.
     first: bool,
     /// There may be something to tell.
@@ -277,7 +277,9 @@ impl Fleet {
             for link in state.links.values_mut() {
                 link.fresh = true;
             }
-            let local = Arc::new(state.planned.of(LOCAL).cloned().collect::<Vec<_>>());
+            let tasks = state.planned.of(LOCAL).iter();
+            let local: Arc<Vec<Assignment>> =
+                Arc::new(tasks.map(|task| task.assignment.clone()).collect());
             self.0.local.send_if_modified(|known| {
                 let changed = *known != local;
                 *known = local;
@@ -293,21 +295,22 @@ impl Fleet {
             .into_iter()
             .map(|(place, ids)| (place.to_owned(), ids.into_iter().map(str::to_owned).collect()))
             .collect();
-        let moved = state.live != live;
-        state.live = live;
+        // Only who shares a location has more or less to do.
+        let before = std::mem::replace(&mut state.live, live);
+        let moved = |location: &String| before.get(location) != state.live.get(location);
         let planned = Arc::clone(&state.planned);
         let mut slow = Vec::new();
         for (id, link) in &mut state.links {
-            if !moved && !link.fresh {
+            if !link.fresh && !moved(&link.location) {
                 continue;
             }
             link.fresh = false;
             let others = state.live.get(&link.location);
-            let mine = |one: &&Assignment| {
-                others.is_some_and(|ids| owner(ids, &one.monitor.name) == Some(id.as_str()))
+            let mine = |one: &&Task| {
+                let name = &one.assignment.monitor.name;
+                others.is_some_and(|ids| owner(ids, name) == Some(id.as_str()))
             };
-            let mine: Vec<&Assignment> = planned.of(&link.location).filter(mine).collect();
-            if !link.tell(&mine) {
+            if !link.tell(planned.of(&link.location).iter().filter(mine).collect()) {
                 slow.push(id.clone());
             }
         }
@@ -439,23 +442,18 @@ impl State {
 
 impl Link {
     /// Tells what has changed for this probe. False: it does not listen.
-    fn tell(&mut self, mine: &[&Assignment]) -> bool {
-        let wanted: BTreeSet<&str> = mine.iter().map(|one| one.monitor.name.as_str()).collect();
-        let drop: Vec<String> = self
-            .sent
-            .keys()
-            .filter(|name| !wanted.contains(&***name))
-            .map(ToString::to_string)
-            .collect();
-        self.sent.retain(|name, _| wanted.contains(&**name));
+    fn tell(&mut self, mine: Vec<&Task>) -> bool {
+        let sent = mine.iter().map(|one| (Arc::clone(&one.assignment.monitor), one.number));
+        let before = std::mem::replace(&mut self.sent, sent.collect());
+        let mut before: BTreeMap<&str, u64> =
+            before.iter().map(|(monitor, number)| (monitor.name.as_str(), *number)).collect();
         let mut set = Vec::new();
         for one in mine {
-            let number = plan::number(one);
-            if self.sent.get(one.monitor.name.as_str()) != Some(&number) {
-                self.sent.insert(one.monitor.name.as_str().into(), number);
-                set.push((*one).clone());
+            if before.remove(one.assignment.monitor.name.as_str()) != Some(one.number) {
+                set.push(one.assignment.clone());
             }
         }
+        let drop: Vec<String> = before.into_keys().map(str::to_owned).collect();
         let all = std::mem::take(&mut self.first);
         if set.is_empty() && drop.is_empty() && !all {
             return true;

@@ -115,8 +115,8 @@ pub(super) fn correct(
         return Vec::new();
     }
     // Who was asked and says so needs no further proof.
-    for (name, place) in &mut standing.places {
-        if scope.places.failing.contains(name) {
+    for (name, place) in standing.places.iter_mut() {
+        if scope.places.failing.iter().any(|failing| failing == name) {
             place.held = None;
         }
     }

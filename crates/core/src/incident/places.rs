@@ -202,7 +202,7 @@ pub(super) fn see(
     };
     let open = standing.incident.is_some();
     let before = standing.places.get(location).map_or_else(Word::none, Place::counted);
-    let place = standing.places.entry(location.to_owned()).or_insert_with(|| Place {
+    let place = standing.places.get_or_insert_with(location, || Place {
         state: observation.state,
         at: Timestamp::MIN,
         streak: 0,
@@ -243,8 +243,10 @@ pub(super) fn see(
 pub(super) fn lacks_witness(standing: &Standing, incident: &Incident, now: Timestamp) -> bool {
     let line = now.checked_sub(WITNESS_FOR).unwrap_or(Timestamp::MIN);
     let scopes = [Some(&incident.diagnosis.scope), incident.peak.as_ref()];
-    let saw_it =
-        |name: &String| scopes.iter().flatten().any(|scope| scope.places.failing.contains(name));
+    let saw_it = |name: &str| {
+        let mut failing = scopes.iter().flatten().flat_map(|scope| &scope.places.failing);
+        failing.any(|failing| failing == name)
+    };
     let witnesses = || standing.places.iter().filter(|(name, _)| saw_it(name));
     let silent = |place: &Place| place.failing && place.silent_since.is_some_and(|at| at > line);
     let recovered = |place: &Place| place.speaks() && !place.failing;

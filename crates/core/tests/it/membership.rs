@@ -56,7 +56,11 @@ fn failing(watch: &Watch) -> Vec<String> {
 fn one_blip_does_not_join_an_open_incident_and_a_confirmed_failure_does() {
     let mut watch = opened(AlertWhen::Majority, &["eu1", "eu2"]);
     report(&mut watch, "us1", fails(20));
-    assert_eq!(watch.standing.places["us1"].state, State::Down, "its newest word is kept");
+    assert_eq!(
+        watch.standing.places.get("us1").unwrap().state,
+        State::Down,
+        "its newest word is kept"
+    );
     assert_eq!(failing(&watch), ["eu1", "eu2"], "and does not count yet");
     report(&mut watch, "us1", fine(21));
     report(&mut watch, "us1", fails(30));
@@ -202,7 +206,7 @@ fn what_a_place_saw_while_it_was_itself_at_fault_does_not_date_an_incident_back(
         };
         watch.input(&own, at(second));
     }
-    assert_eq!(watch.standing.places["eu1"].state, State::Inconclusive);
+    assert_eq!(watch.standing.places.get("eu1").unwrap().state, State::Inconclusive);
     report(&mut watch, "eu1", fails(30));
     let diagnosis = verdict(&["eu1"], &[], &[]);
     watch.input(&Input::Decide { diagnosis, quorum: Quorum::default() }, at(31));

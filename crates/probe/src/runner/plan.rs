@@ -88,7 +88,7 @@ impl Plan {
             .collect();
         self.entries.retain(|name, entry| {
             let wanted = wanted.get(&**name);
-            let same = wanted.is_some_and(|one| one.monitor == *entry.monitor);
+            let same = wanted.is_some_and(|one| one.monitor == entry.monitor);
             if let Some(one) = wanted.filter(|_| same) {
                 entry.phase = one.phase;
             } else if let Some(running) = entry.running.take() {
@@ -112,7 +112,7 @@ impl Plan {
             self.entries.insert(
                 name.clone(),
                 Entry {
-                    monitor: Arc::new(monitor.clone()),
+                    monitor: Arc::clone(monitor),
                     version: self.versions,
                     phase: *beat,
                     last: None,

@@ -29,7 +29,7 @@ struct Running {
 fn assigned(monitors: Vec<Monitor>) -> Arc<Vec<Assignment>> {
     let alone = |monitor: Monitor| {
         let phase = phase(&monitor.name, monitor.interval);
-        Assignment { monitor, phase }
+        Assignment { monitor: Arc::new(monitor), phase }
     };
     Arc::new(monitors.into_iter().map(alone).collect())
 }

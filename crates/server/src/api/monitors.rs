@@ -39,10 +39,10 @@ fn shown(status: &MonitorStatus) -> Value {
         })
     });
     object.insert("last_check".to_owned(), json!(last));
-    let place = |(name, place): (&String, &Place)| {
+    let place = |(name, place): (&str, &Place)| {
         let since = place.streak_since;
         let (state, at, failure) = (place.state, place.at, place.failure);
-        (name.clone(), json!({ "state": state, "since": since, "at": at, "failure": failure }))
+        (name.to_owned(), json!({ "state": state, "since": since, "at": at, "failure": failure }))
     };
     let places: Map<String, Value> = standing.places.iter().map(place).collect();
     object.insert("places".to_owned(), Value::Object(places));

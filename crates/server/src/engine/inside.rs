@@ -154,8 +154,7 @@ impl Engine {
         if let Some(ip) = monitor.target.host.ip() {
             return addresses.contains(&ip);
         }
-        let Some(shown) = self.shared.board.get(&monitor.name) else { return false };
-        shown.last.values().flat_map(|seen| &seen.attempts).any(|one| addresses.contains(&one.ip))
+        self.shared.board.get(&monitor.name).is_some_and(|shown| shown.leads_to(addresses))
     }
 
     /// A host agent has spoken.

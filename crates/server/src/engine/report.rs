@@ -13,7 +13,7 @@ use whydown_core::diagnose::diagnose;
 use whydown_core::diagnosis::Diagnosis;
 use whydown_core::evidence::{Environment, Evidence, Families};
 use whydown_core::failure::Stage as FailureStage;
-use whydown_core::incident::{Input, Place, Policy, Quorum, Word, opens, steady};
+use whydown_core::incident::{Input, Place, Places, Policy, Quorum, Word, opens, steady};
 use whydown_core::inquiry::{Inquiry, Stage};
 use whydown_core::monitor::Monitor;
 use whydown_core::observation::{Observation, State};
@@ -360,7 +360,8 @@ impl Engine {
     /// Does only the embedded probe see it fail?
     fn is_alone(&self, monitor: &Monitor) -> bool {
         let places = self.standings.get(&monitor.name).map(|standing| &standing.places);
-        let suspects = || places.into_iter().flatten().filter(|(_, place)| place.suspects());
+        let all = || places.into_iter().flat_map(Places::iter);
+        let suspects = || all().filter(|(_, place)| place.suspects());
         suspects().all(|(name, _)| name == LOCAL)
     }
 
@@ -426,7 +427,7 @@ impl Engine {
             && !self.inquiries.open.contains_key(&monitor.name);
         let mut members = self.shared.fleet.members(monitor);
         let places = standing.map(|standing| &standing.places);
-        for name in places.into_iter().flat_map(BTreeMap::keys).map(String::as_str) {
+        for name in places.into_iter().flat_map(Places::keys) {
             if !members.iter().any(|member| member.name == name) {
                 members.push(Location::named(name));
             }
@@ -489,7 +490,7 @@ impl Engine {
         let failing = standing
             .places
             .iter()
-            .filter(|(name, place)| place.failing && place.speaks() && name.as_str() != location);
+            .filter(|(name, place)| place.failing && place.speaks() && *name != location);
         for (name, _) in failing {
             self.shared.fleet.ask_at(name, &monitor.name);
         }

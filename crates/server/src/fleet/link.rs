@@ -249,7 +249,7 @@ impl Fleet {
             stream: state.streams,
             orders,
             heard: Instant::now(),
-            sent: HashMap::new(),
+            sent: Vec::new(),
             first: true,
             fresh: true,
         };

@@ -16,13 +16,21 @@ use crate::roster::{Entry, Roster};
 pub(super) struct Planned {
     entries: Arc<Vec<Arc<Entry>>>,
     locations: Vec<Location>,
-    by_location: BTreeMap<String, Vec<Assignment>>,
+    by_location: BTreeMap<String, Vec<Task>>,
+}
+
+/// A monitor that is checked from a location.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) assignment: Assignment,
+    /// Another one when the assignment is. Only compared within one process.
+    pub(super) number: u64,
 }
 
 impl Planned {
     /// Of the monitors that are not paused.
     pub(super) fn new(roster: &Roster, locations: Vec<Location>) -> Self {
-        let mut by_location: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
+        let mut by_location: BTreeMap<String, Vec<Task>> = BTreeMap::new();
         let active = roster.entries.iter().filter(|entry| !entry.monitor.paused);
         for entry in active {
             let monitor = &entry.monitor;
@@ -30,11 +38,15 @@ impl Planned {
             let mut names: Vec<&str> =
                 locations.iter().filter(from).map(|location| location.name.as_str()).collect();
             names.sort_unstable();
-            let bare = bare(monitor);
+            let bare = Arc::new(bare(monitor));
+            let text = serde_json::to_vec(&*bare).unwrap_or_default();
             for (rank, name) in names.iter().enumerate() {
                 let phase = phase_at(&monitor.name, monitor.interval, rank, names.len());
-                let assignment = Assignment { monitor: bare.clone(), phase };
-                by_location.entry((*name).to_owned()).or_default().push(assignment);
+                let mut hasher = DefaultHasher::new();
+                (&text, phase).hash(&mut hasher);
+                let assignment = Assignment { monitor: Arc::clone(&bare), phase };
+                let task = Task { assignment, number: hasher.finish() };
+                by_location.entry((*name).to_owned()).or_default().push(task);
             }
         }
         Self { entries: Arc::clone(&roster.entries), locations, by_location }
@@ -45,18 +57,16 @@ impl Planned {
         Arc::ptr_eq(&self.entries, &roster.entries) && self.locations == locations
     }
 
-    /// What is checked from a location.
-    pub(super) fn of(&self, location: &str) -> impl Iterator<Item = &Assignment> {
-        self.by_location.get(location).into_iter().flatten()
+    /// What is checked from a location, by name.
+    pub(super) fn of(&self, location: &str) -> &[Task] {
+        self.by_location.get(location).map_or(&[], Vec::as_slice)
     }
 
     /// Is a monitor checked from a location?
     pub(super) fn has(&self, location: &str, monitor: &str) -> bool {
-        let found = self.by_location.get(location);
         // They are in the order of the roster: by name.
-        found.is_some_and(|all| {
-            all.binary_search_by(|one| one.monitor.name.as_str().cmp(monitor)).is_ok()
-        })
+        let name = |one: &Task| one.assignment.monitor.name.as_str().cmp(monitor);
+        self.of(location).binary_search_by(name).is_ok()
     }
 }
 
@@ -80,14 +90,6 @@ pub(super) fn owner<'a>(probes: &'a BTreeSet<String>, monitor: &str) -> Option<&
         hasher.finish()
     };
     probes.iter().map(String::as_str).max_by_key(|probe| weight(probe))
-}
-
-/// A number that is another one when the assignment is.
-pub(super) fn number(assignment: &Assignment) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    // Only compared within one process.
-    serde_json::to_vec(assignment).unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Fleet {
                 })
                 .collect();
             probes.sort_by(|a, b| a.id.cmp(&b.id));
-            let monitors = state.planned.of(name).count();
+            let monitors = state.planned.of(name).len();
             LocationStatus { definition, local, probes, monitors }
         };
         all.map(status).collect()
@@ -89,7 +89,7 @@ impl Fleet {
     /// How many monitors are checked from a location; `None` when there is no such location.
     pub(crate) fn watched(&self, location: &str) -> Option<usize> {
         let state = self.state();
-        state.locations.contains_key(location).then(|| state.planned.of(location).count())
+        state.locations.contains_key(location).then(|| state.planned.of(location).len())
     }
 
     /// Locations that have a probe now, that have none, or that are gone: what the engine does not

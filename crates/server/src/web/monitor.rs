@@ -167,11 +167,11 @@ fn settings(status: &MonitorStatus) -> Vec<Setting> {
 
 /// What each location sees, trouble first. With one location the state says it all.
 fn sights(status: &MonitorStatus, now: Timestamp) -> Vec<Seen> {
-    let sight = |(name, place): (&String, &Place)| {
+    let sight = |(name, place): (&str, &Place)| {
         let since = place.silent_since.unwrap_or(place.streak_since);
         let newest = When::new(place.at, now);
         Seen {
-            location: name.clone(),
+            location: name.to_owned(),
             state: place.state.into(),
             since: When::new(since, now),
             newest,

@@ -147,7 +147,8 @@ mod timing {
         /// How old the newest news of every place are, and the oldest word of all, in a sample.
         fn lags(&self) -> (Vec<Duration>, Duration) {
             let (sample, asked) = (self.sample(), now());
-            let age = |at: Timestamp| Duration::try_from(asked.duration_since(at)).unwrap_or_default();
+            let age =
+                |at: Timestamp| Duration::try_from(asked.duration_since(at)).unwrap_or_default();
             let of = |place: &str| -> Vec<Duration> {
                 sample.iter().map(|monitor| age(time(&monitor["places"][place]["at"]))).collect()
             };

@@ -287,7 +287,13 @@ impl Scripted {
     }
 
     /// One more probe.
-    pub(super) fn start(&self, host: &Host, (server, token): (&str, &str), script: &Arc<Script>, place: usize) {
+    pub(super) fn start(
+        &self,
+        host: &Host,
+        (server, token): (&str, &str),
+        script: &Arc<Script>,
+        place: usize,
+    ) {
         let settings = Settings {
             server: server.to_owned(),
             token: Some(token.parse().unwrap()),
@@ -297,7 +303,8 @@ impl Scripted {
         };
         let (stop, script) = (self.stop.subscribe(), Arc::clone(script));
         self.runtime.spawn(async move {
-            let checks = |location, _, wires, stop| check_all((script, place), location, wires, stop);
+            let checks =
+                |location, _, wires, stop| check_all((script, place), location, wires, stop);
             let done = run_with(settings, stop, checks).await;
             done.unwrap_or_else(|error| panic!("the link of probe {place}: {error}"));
         });
