@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::roster::Roster;
@@ -12,8 +13,10 @@ use crate::tasks::Stop;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_mins(1);
-/// Between two slices, so that batches of the engine get their turn.
-const BREATH: Duration = Duration::from_millis(20);
+/// Between two slices, so that batches of the engine get their turn: so many times as long as the
+/// slice took, and at least so long.
+const BREATHS: u32 = 2;
+const BREATH_MIN: Duration = Duration::from_millis(20);
 /// Slices of one round.
 const SLICES_MAX: usize = 500;
 
@@ -46,12 +49,12 @@ async fn round(
 ) -> Result<(), StoreError> {
     for _ in 0..SLICES_MAX {
         let keep = roster.borrow().config.retention;
-        let now = clock.now();
+        let (now, begun) = (clock.now(), Instant::now());
         let more = store.compact_slice(now).await? | store.prune_slice(&keep, now).await?;
         if !more {
             return Ok(());
         }
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep((begun.elapsed() * BREATHS).max(BREATH_MIN)).await;
     }
     Ok(())
 }

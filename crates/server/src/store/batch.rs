@@ -9,7 +9,7 @@ use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 use whydown_core::observation::Observation;
 
-use super::StoreError;
+use super::{StoreError, to_ms};
 
 /// Most observations in one row, so that reading one back takes bounded memory.
 pub(super) const BATCH_MAX: usize = 4_096;
@@ -29,30 +29,70 @@ pub(super) struct Packed<O = Observation> {
     pub(super) observation: O,
 }
 
+fn bad(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unreadable { what: "a batch of observations", detail: error.to_string() }
+}
+
 /// Packs observations into a body.
 pub(super) fn pack<O: Serialize>(observations: &[Packed<O>]) -> Result<Vec<u8>, StoreError> {
-    let bad = |error: &dyn std::fmt::Display| StoreError::Unreadable {
-        what: "a batch of observations",
-        detail: error.to_string(),
-    };
     let json = serde_json::to_vec(observations).map_err(|error| bad(&error))?;
-    let mut encoder = DeflateEncoder::new(vec![DEFLATED_JSON], Compression::default());
-    encoder.write_all(&json).map_err(|error| bad(&error))?;
-    encoder.finish().map_err(|error| bad(&error))
+    deflate(&[&json])
 }
 
 /// The reverse.
 pub(super) fn unpack(body: &[u8]) -> Result<Vec<Packed>, StoreError> {
-    let bad = |detail: String| StoreError::Unreadable { what: "a batch of observations", detail };
+    serde_json::from_slice(&inflate(body)?).map_err(|error| bad(&error))
+}
+
+fn deflate(json: &[&[u8]]) -> Result<Vec<u8>, StoreError> {
+    let mut encoder = DeflateEncoder::new(vec![DEFLATED_JSON], Compression::default());
+    for part in json {
+        encoder.write_all(part).map_err(|error| bad(&error))?;
+    }
+    encoder.finish().map_err(|error| bad(&error))
+}
+
+fn inflate(body: &[u8]) -> Result<Vec<u8>, StoreError> {
     let Some((&DEFLATED_JSON, rest)) = body.split_first() else {
-        return Err(bad("unknown format".to_owned()));
+        return Err(bad(&"unknown format"));
     };
     let mut json = Vec::new();
-    DeflateDecoder::new(rest)
-        .take(UNPACKED_MAX_BYTES)
-        .read_to_end(&mut json)
-        .map_err(|error| bad(error.to_string()))?;
-    serde_json::from_slice(&json).map_err(|error| bad(error.to_string()))
+    let read = DeflateDecoder::new(rest).take(UNPACKED_MAX_BYTES).read_to_end(&mut json);
+    read.map_err(|error| bad(&error))?;
+    Ok(json)
+}
+
+/// Observations on their way into a block, as text: what is there already need not be understood
+/// to be joined by more.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// An array without its brackets.
+    json: Vec<u8>,
+    pub(super) count: i64,
+    /// The beginning of the earliest one pushed.
+    pub(super) from_ms: i64,
+}
+
+impl Rows {
+    pub(super) fn push(&mut self, row: &Packed) -> Result<(), StoreError> {
+        let at = to_ms(row.observation.at);
+        self.from_ms = if self.count == 0 { at } else { self.from_ms.min(at) };
+        self.count += 1;
+        if !self.json.is_empty() {
+            self.json.push(b',');
+        }
+        serde_json::to_writer(&mut self.json, row).map_err(|error| bad(&error))
+    }
+
+    /// A body of these, after those of an older one.
+    pub(super) fn pack(&self, before: Option<&[u8]>) -> Result<Vec<u8>, StoreError> {
+        let Some(before) = before else { return deflate(&[b"[", &self.json, b"]"]) };
+        let old = inflate(before)?;
+        match old.as_slice() {
+            [old @ .., b']'] if old.len() > 1 => deflate(&[old, b",", &self.json, b"]"]),
+            _ => Err(bad(&"no array")),
+        }
+    }
 }
 
 /// Numbers as ascending differences in LEB128: about one byte per monitor.

@@ -8,12 +8,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::batch::{Packed, pack, unpack};
+use super::batch::{Rows, unpack};
 use super::history::{HOUR_MS, SPANS_MS, kept};
 use super::{Store, StoreError, count, to_ms};
 
-/// Batches moved in one transaction.
+/// Batches moved in one transaction, and observations in them.
 const MOVED_BATCHES: i64 = 64;
+const MOVED_OBSERVATIONS: i64 = 131_072;
+/// A block with so many observations is full: what comes next of its hour begins another one. To
+/// pack an hour of many places again with every slice would take hours.
+const BLOCK_FULL: i64 = 64;
 /// Rows deleted in one transaction.
 const DELETED_ROWS: i64 = 500;
 /// Late observations (a probe that was cut off) still find their hour as a batch for so long.
@@ -28,6 +32,30 @@ pub struct Kept {
     pub history: Duration,
 }
 
+/// A block of past observations as it is to be written.
+struct Block {
+    monitor: i64,
+    from_ms: i64,
+    count: i64,
+    body: Vec<u8>,
+}
+
+/// Observations of a monitor's hour, and the newest block of it: its name, how many it holds, and
+/// its body.
+type Part = (i64, i64, Rows, Option<(i64, i64, Vec<u8>)>);
+
+fn join((monitor, hour, rows, last): Part) -> Result<Block, StoreError> {
+    let (from_ms, count, body) = match last {
+        None => (hour, rows.count, rows.pack(None)?),
+        Some((from_ms, old, body)) if old < BLOCK_FULL || from_ms + 1 >= hour + HOUR_MS => {
+            (from_ms, old + rows.count, rows.pack(Some(&body))?)
+        }
+        // The name of a block is its own.
+        Some((from_ms, ..)) => (rows.from_ms.max(from_ms + 1), rows.count, rows.pack(None)?),
+    };
+    Ok(Block { monitor, from_ms, count, body })
+}
+
 impl Store {
     /// Moves one slice of batches whose hour has ended into blocks. `true`: there is more.
     ///
@@ -37,30 +65,33 @@ impl Store {
         let explain = |error| self.explain(error);
         let now = to_ms(now) - SETTLE_MS;
         let ended = now - now.rem_euclid(HOUR_MS);
-        let mut tx = self.begin().await?;
-        let batches: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT id, body FROM batches WHERE to_ms < $1 ORDER BY to_ms, id LIMIT $2",
+        let batches: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT id, observations FROM batches WHERE to_ms < $1 ORDER BY to_ms, id LIMIT $2",
         )
         .bind(ended)
         .bind(MOVED_BATCHES)
-        .fetch_all(&mut *tx)
+        .fetch_all(self.readers())
         .await
         .map_err(explain)?;
-        if batches.is_empty() {
-            return Ok(false);
-        }
-        let mut blocks: BTreeMap<(i64, i64), Vec<Packed>> = BTreeMap::new();
-        for (_, body) in &batches {
-            for row in unpack(body)? {
-                let at = to_ms(row.observation.at);
-                let hour = at - at.rem_euclid(HOUR_MS);
-                blocks.entry((row.monitor, hour)).or_default().push(row);
+        let (mut ids, mut rows) = (Vec::new(), BTreeMap::new());
+        let mut left = MOVED_OBSERVATIONS;
+        for (id, observations) in &batches {
+            rows = self.sort_out(*id, rows).await?;
+            ids.push(*id);
+            left -= observations;
+            if left <= 0 {
+                break;
             }
         }
-        for (key, rows) in blocks {
-            self.extend_block(&mut tx, key, rows).await?;
+        if ids.is_empty() {
+            return Ok(false);
         }
-        for (id, _) in &batches {
+        let blocks = self.blocks(rows).await?;
+        let mut tx = self.begin().await?;
+        for block in blocks {
+            write_block(&mut tx, block).await.map_err(explain)?;
+        }
+        for id in &ids {
             sqlx::query("DELETE FROM batches WHERE id = $1")
                 .bind(id)
                 .execute(&mut *tx)
@@ -68,39 +99,45 @@ impl Store {
                 .map_err(explain)?;
         }
         tx.commit().await.map_err(explain)?;
-        Ok(count(batches.len()) == MOVED_BATCHES)
+        Ok(left <= 0 || count(batches.len()) == MOVED_BATCHES)
     }
 
-    async fn extend_block(
-        &self,
-        tx: &mut SqliteConnection,
-        (monitor, hour): (i64, i64),
-        new: Vec<Packed>,
-    ) -> Result<(), StoreError> {
-        let explain = |error| self.explain(error);
-        let old: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT body FROM blocks WHERE monitor_id = $1 AND hour_ms = $2")
-                .bind(monitor)
-                .bind(hour)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(explain)?;
-        let mut rows = old.map_or_else(|| Ok(Vec::new()), |body| unpack(&body))?;
-        rows.extend(new);
-        rows.sort_by_key(|row| row.observation.at);
-        sqlx::query(
-            "INSERT INTO blocks (monitor_id, hour_ms, observations, body) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (monitor_id, hour_ms) DO UPDATE SET
-               observations = excluded.observations, body = excluded.body",
-        )
-        .bind(monitor)
-        .bind(hour)
-        .bind(count(rows.len()))
-        .bind(pack(&rows)?)
-        .execute(&mut *tx)
+    /// Adds a batch's observations to those of their monitor and hour.
+    async fn sort_out(&self, id: i64, mut rows: ByHour) -> Result<ByHour, StoreError> {
+        let body: Vec<u8> = sqlx::query_scalar("SELECT body FROM batches WHERE id = $1")
+            .bind(id)
+            .fetch_one(self.readers())
+            .await
+            .map_err(|error| self.explain(error))?;
+        apart(move || {
+            for row in unpack(&body)? {
+                let at = to_ms(row.observation.at);
+                rows.entry((row.monitor, at - at.rem_euclid(HOUR_MS))).or_default().push(&row)?;
+            }
+            Ok(rows)
+        })
         .await
-        .map_err(explain)?;
-        Ok(())
+    }
+
+    /// What is to be written: every hour's newest block goes on until it is full. Nobody else
+    /// writes blocks, so that no lock is needed yet.
+    async fn blocks(&self, rows: ByHour) -> Result<Vec<Block>, StoreError> {
+        let mut parts: Vec<Part> = Vec::with_capacity(rows.len());
+        for ((monitor, hour), rows) in rows {
+            let last = sqlx::query_as(
+                "SELECT hour_ms, observations, body FROM blocks
+                 WHERE monitor_id = $1 AND hour_ms BETWEEN $2 AND $3
+                 ORDER BY hour_ms DESC LIMIT 1",
+            )
+            .bind(monitor)
+            .bind(hour)
+            .bind(hour + HOUR_MS - 1)
+            .fetch_optional(self.readers())
+            .await
+            .map_err(|error| self.explain(error))?;
+            parts.push((monitor, hour, rows, last));
+        }
+        apart(move || parts.into_iter().map(join).collect()).await
     }
 
     /// Deletes one slice of each kind of thing that is too old. `true`: there is more.
@@ -162,6 +199,35 @@ impl Store {
         .map_err(|error| self.explain(error))?;
         Ok(count_rows(deleted.rows_affected()) == DELETED_ROWS)
     }
+}
+
+/// Observations by monitor and beginning of the hour.
+type ByHour = BTreeMap<(i64, i64), Rows>;
+
+/// Packing takes a processor for a while, and the engine has no time to wait for it.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        let detail = error.to_string();
+        Err(StoreError::Unreadable { what: "a batch of observations", detail })
+    })
+}
+
+async fn write_block(tx: &mut SqliteConnection, block: Block) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO blocks (monitor_id, hour_ms, observations, body) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (monitor_id, hour_ms) DO UPDATE SET
+           observations = excluded.observations, body = excluded.body",
+    )
+    .bind(block.monitor)
+    .bind(block.from_ms)
+    .bind(block.count)
+    .bind(block.body)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 fn count_rows(rows: u64) -> i64 {
