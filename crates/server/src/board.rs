@@ -1,7 +1,7 @@
 //! What pages show of every monitor, in memory: standing, last observation, newest checks. The
 //! engine writes it after each batch; locks are held for a copy, never across an await.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -99,7 +99,7 @@ pub(crate) struct News {
 pub(crate) struct Board(RwLock<HashMap<String, Shown>>);
 
 impl Board {
-    pub(crate) fn enter(&self, news: &BTreeMap<Arc<str>, News>) {
+    pub(crate) fn enter(&self, news: &HashMap<Arc<str>, News>) {
         let mut board = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (name, news) in news {
             let shown = board.entry(name.as_ref().to_owned()).or_default();

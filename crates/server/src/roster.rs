@@ -1,7 +1,7 @@
 //! What is watched at the moment, and who can be told: the file's monitors and channels together
 //! with those made in the pages or by the API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -76,6 +76,8 @@ pub(crate) struct Roster {
     pub(crate) config: Arc<Config>,
     /// By name.
     pub(crate) entries: Arc<Vec<Arc<Entry>>>,
+    /// Where in `entries`: every report asks for its monitor.
+    places: Arc<HashMap<String, usize>>,
     /// By name.
     pub(crate) channels: Arc<Vec<ChannelEntry>>,
     /// In force or to come.
@@ -114,8 +116,11 @@ impl Roster {
         let dependencies = Dependencies::new(
             monitors.map(|monitor| (monitor.name.as_str(), monitor.depends_on.as_slice())),
         );
+        let names = entries.keys().cloned();
+        let places: HashMap<String, usize> = names.zip(0..).collect();
         Self {
             config,
+            places: Arc::new(places),
             silences: Arc::new(stored.silences.clone()),
             dependencies: Arc::new(dependencies),
             entries: Arc::new(entries.into_values().map(Arc::new).collect()),
@@ -124,8 +129,7 @@ impl Roster {
     }
 
     pub(crate) fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
-        let found = self.entries.binary_search_by(|entry| entry.monitor.name.as_str().cmp(name));
-        found.ok().map(|index| &self.entries[index])
+        self.entries.get(*self.places.get(name)?)
     }
 
     pub(crate) fn channel(&self, name: &str) -> Option<&ChannelEntry> {

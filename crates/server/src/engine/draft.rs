@@ -1,6 +1,6 @@
 //! What the engine has decided and not yet written.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::board::News;
 use crate::fleet::Receipt;
 use crate::store::{Arrival, Commit};
 
-pub(super) type NewsMap = BTreeMap<Arc<str>, News>;
+pub(super) type NewsMap = HashMap<Arc<str>, News>;
 
 /// One transaction in the making.
 #[derive(Debug, Default)]

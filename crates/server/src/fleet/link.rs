@@ -290,11 +290,10 @@ impl Fleet {
             *taken = numbered.sequence;
             kept.push(numbered);
         }
-        let planned = &state.planned;
+        let mine = state.planned.checked_from(&key.place);
         kept.retain(|one| {
             let evidence = &one.report.evidence.observations;
-            planned.has(&key.place, &one.report.monitor)
-                && (1..=OBSERVATIONS_MAX).contains(&evidence.len())
+            mine(&one.report.monitor) && (1..=OBSERVATIONS_MAX).contains(&evidence.len())
         });
         kept
     }
@@ -410,9 +409,10 @@ async fn now(State(web): State<Web>, headers: HeaderMap, body: Body) -> Response
     let wires = wires(&web);
     let (ahead_ms, now) = (batch.ahead_ms, wires.clock.now());
     let planned = Arc::clone(&wires.fleet.state().planned);
+    let mine = planned.checked_from(&key.place);
     let mut kept = batch.reports;
     kept.retain(|one| {
-        planned.has(&key.place, &one.report.monitor)
+        mine(&one.report.monitor)
             && (1..=OBSERVATIONS_MAX).contains(&one.report.evidence.observations.len())
     });
     for (report, late) in timely(kept, &key, ahead_ms, now) {

@@ -1,6 +1,6 @@
 //! Which monitor is checked from where, on which beat, and by which probe of a place. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub(super) struct Planned {
     entries: Arc<Vec<Arc<Entry>>>,
     locations: Vec<Location>,
     by_location: BTreeMap<String, Vec<Task>>,
+    /// Which of `locations` check a monitor, in ascending order.
+    by_monitor: HashMap<String, Box<[usize]>>,
 }
 
 /// A monitor that is checked from a location.
@@ -31,12 +33,16 @@ impl Planned {
     /// Of the monitors that are not paused.
     pub(super) fn new(roster: &Roster, locations: Vec<Location>) -> Self {
         let mut by_location: BTreeMap<String, Vec<Task>> = BTreeMap::new();
+        let mut by_monitor = HashMap::new();
         let active = roster.entries.iter().filter(|entry| !entry.monitor.paused);
         for entry in active {
             let monitor = &entry.monitor;
-            let from = |location: &&Location| Selector::any_covers(&monitor.locations, location);
+            let from = |location: &Location| Selector::any_covers(&monitor.locations, location);
+            let places: Box<[usize]> =
+                (0..locations.len()).filter(|index| from(&locations[*index])).collect();
             let mut names: Vec<&str> =
-                locations.iter().filter(from).map(|location| location.name.as_str()).collect();
+                places.iter().map(|index| locations[*index].name.as_str()).collect();
+            by_monitor.insert(monitor.name.clone(), places);
             names.sort_unstable();
             let bare = Arc::new(bare(monitor));
             let text = serde_json::to_vec(&*bare).unwrap_or_default();
@@ -49,7 +55,7 @@ impl Planned {
                 by_location.entry((*name).to_owned()).or_default().push(task);
             }
         }
-        Self { entries: Arc::clone(&roster.entries), locations, by_location }
+        Self { entries: Arc::clone(&roster.entries), locations, by_location, by_monitor }
     }
 
     /// Was it made of these?
@@ -62,11 +68,13 @@ impl Planned {
         self.by_location.get(location).map_or(&[], Vec::as_slice)
     }
 
-    /// Is a monitor checked from a location?
-    pub(super) fn has(&self, location: &str, monitor: &str) -> bool {
-        // They are in the order of the roster: by name.
-        let name = |one: &Task| one.assignment.monitor.name.as_str().cmp(monitor);
-        self.of(location).binary_search_by(name).is_ok()
+    /// Says of a monitor whether it is checked from this location.
+    pub(super) fn checked_from(&self, location: &str) -> impl Fn(&str) -> bool {
+        let here = self.locations.iter().position(|one| one.name == location);
+        move |monitor| {
+            let places = here.and_then(|here| Some((here, self.by_monitor.get(monitor)?)));
+            places.is_some_and(|(here, places)| places.binary_search(&here).is_ok())
+        }
     }
 }
 

@@ -83,7 +83,7 @@ mod timing {
             let nginx = Nginx::start(&lab.server(), &page);
             let many = lab.add_host("many", Side::Client, number(PLACES.len()));
             let scripted = Scripted::on(&many);
-            // Something breaks five times in an interval, and is not mended before all have seen it.
+            // Something breaks five times in an interval, and stays so until all have seen it.
             let pace = (size.interval / 5, size.interval * 3 / 2);
             let (works, refuses) = ("http://10.99.2.10:9000/", "http://10.99.2.10:8999/");
             let script = Script::new((scripted.runtime(), works, refuses), size.monitors, pace);
@@ -107,9 +107,9 @@ mod timing {
             let assigned = begin.elapsed();
             until(PATIENCE, "a first word on all from everywhere", || load.is_fine().then_some(()));
             let said = format!(
-                "{} monitors: the server and {} locations are there after {invited:.1?}, all probes \
-                 know their monitors {assigned:.1?} later, and there is a first word on all from \
-                 everywhere {:.1?} after that",
+                "{} monitors: the server and {} locations are there after {invited:.1?}, all \
+                 probes know their monitors {assigned:.1?} later, and there is a first word on all \
+                 from everywhere {:.1?} after that",
                 load.size.monitors,
                 PLACES.len(),
                 begin.elapsed().saturating_sub(assigned)
@@ -193,8 +193,8 @@ mod timing {
         println!(
             "{} monitors at {} s from {} places, {rate:.0} checks a second besides those of {REAL} \
              real probes, {took:.0} s: {:.1} % of a core, {} MiB resident; newest news of a place \
-             p50 {} ms, most {} ms old, oldest word of all {:.1} s; {} outages told p50 {} ms, most \
-             {} ms after the first failing check",
+             p50 {} ms, most {} ms old, oldest word of all {:.1} s; {} outages told p50 {} ms, \
+             most {} ms after the first failing check",
             load.size.monitors,
             load.size.interval.as_secs(),
             PLACES.len(),
