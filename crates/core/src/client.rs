@@ -98,6 +98,60 @@ pub struct CurlError {
     pub message: String,
 }
 
+impl SeenAs {
+    /// Less the clients that go on to the next address of a name when they cannot connect to one.
+    /// Java's sockets take the first one and no other.
+    #[must_use]
+    pub fn of_one_address_only(self) -> Self {
+        let Self { java, windows, macos, .. } = self;
+        Self { java, windows, macos, ..Self::default() }
+    }
+
+    /// Less those that knock only, behind a redirect: the door that they know is open.
+    #[must_use]
+    pub fn of_followers_only(self) -> Self {
+        Self {
+            nc: None,
+            ncat: None,
+            telnet: None,
+            ssh: None,
+            psql: None,
+            mysql: None,
+            redis_cli: None,
+            ..self
+        }
+    }
+
+    /// Where no interface is up, Chrome says so whatever it was that failed.
+    #[must_use]
+    pub fn without_a_network(mut self) -> Self {
+        if let Some(said) = &mut self.chrome {
+            chrome::OFFLINE.clone_into(said);
+        }
+        self
+    }
+
+    /// Less the clients whose TLS begins with a small ClientHello: they offer no post-quantum key
+    /// (OpenSSL before 3.5, GnuTLS, Java, Schannel).
+    #[must_use]
+    pub fn of_large_hellos_only(self) -> Self {
+        let Self { chrome, firefox, safari, go, .. } = self;
+        Self { chrome, firefox, safari, go, ..Self::default() }
+    }
+}
+
+/// What browsers and `fetch` say of a web target that works, on a port that they refuse to open;
+/// `None` of every other target.
+#[must_use]
+pub fn blocked(target: &Target) -> Option<SeenAs> {
+    if !target.scheme.is_http() || !unsafe_port(target.port) {
+        return None;
+    }
+    // Whatever fails: they don't look.
+    let SeenAs { chrome, firefox, safari, node, .. } = seen_as(Failure::TcpRefused, target, None);
+    Some(SeenAs { chrome, firefox, safari, node, ..SeenAs::default() })
+}
+
 /// How clients word `failure` of `target`; the attempt's errno, step, TLS alert and HTTP
 /// answer choose between variants.
 #[must_use]

@@ -14,6 +14,7 @@ mod http;
 mod inside;
 mod path;
 mod priors;
+mod seen;
 mod service;
 mod spread;
 mod summary;
@@ -23,7 +24,6 @@ use std::time::Duration;
 
 use crate::advice;
 use crate::cause::{Cause, Side};
-use crate::client::seen_through;
 use crate::diagnosis::{AddressVerdict, Diagnosis, Fact, RankedCause, SCHEMA};
 use crate::evidence::Evidence;
 use crate::failure::Stage;
@@ -89,10 +89,7 @@ pub fn diagnose(target: &Target, evidence: &Evidence) -> Diagnosis {
         summary: String::new(),
         path: path::draw(&case, state, stage),
         addresses: addresses(&case),
-        seen_as: case.failure.map(|failure| {
-            let proxy = case.observation.and_then(|seen| seen.proxy.as_deref());
-            seen_through(failure, target, case.attempt, proxy)
-        }),
+        seen_as: seen::seen(&case),
         evidence: facts,
         happenings: inside::happenings(&case),
         elapsed: elapsed(evidence),

@@ -41,7 +41,7 @@ pub struct Diagnosis {
     pub path: Vec<PathStage>,
     /// One per address.
     pub addresses: Vec<AddressVerdict>,
-    /// How other clients word this failure; `None` when nothing failed.
+    /// How other clients word this failure; `None` when nothing stops them.
     pub seen_as: Option<SeenAs>,
     /// The facts that the causes point to.
     pub evidence: Vec<Fact>,

@@ -382,6 +382,9 @@ pub struct HttpFacts {
     pub headers: BTreeMap<String, String>,
     /// Bytes of body read.
     pub body_bytes: u64,
+    /// The body was still coming, bit by bit, when the time was up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub still_coming: bool,
     /// Bytes of body promised by `Content-Length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_length: Option<u64>,

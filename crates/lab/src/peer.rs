@@ -303,7 +303,9 @@ fn flap(host: &Host, listen: Listen, up: Duration, down: Duration) -> Peer {
         Listen::Everywhere(_) => Listen::Everywhere(port),
         Listen::Only(address) => Listen::Only(SocketAddr::new(address.ip(), port)),
     };
-    let what = Arc::new(Behaviour::Http(Answer::new(200).body("up\n")));
+    // Whoever could keep a connection would miss that it comes and goes.
+    let page = Answer::new(200).header("Connection", "close").body("up\n");
+    let what = Arc::new(Behaviour::Http(page));
     let hall = Hall { what, tls: None, accepted: Arc::default() };
     let mut peer = Peer::idle(port);
     peer.accepted = Arc::clone(&hall.accepted);

@@ -188,6 +188,10 @@ impl Line {
         }
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// What tells it to stop.
     pub(crate) fn stop(&self) -> &Stop {
         match self {

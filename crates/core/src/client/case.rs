@@ -96,9 +96,39 @@ impl Case<'_> {
         self.attempt?.tls.as_ref()?.alert
     }
 
+    /// Is it the scheme's own port, where browsers take what is not HTTP/1 for a page of HTTP/0.9?
+    pub(super) fn on_own_port(&self) -> bool {
+        self.target.scheme.default_port() == Some(self.target.port)
+    }
+
+    /// Did a server of TLS hang up on plain HTTP? Otherwise it sent a page, or nothing but an alert
+    /// in its own binary form.
+    pub(super) fn tls_hangs_up(&self) -> bool {
+        let reset = |attempt: &Attempt| attempt.errno == Some(errno::ECONNRESET);
+        self.failure == F::HttpSpokenToTls
+            && self.status().is_none()
+            && self.attempt.is_some_and(reset)
+    }
+
+    /// Is what came not HTTP: a foreign greeting, or a TLS alert?
+    pub(super) fn not_http(&self) -> bool {
+        let alert = self.failure == F::HttpSpokenToTls
+            && self.status().is_none()
+            && self.attempt.is_some()
+            && !self.tls_hangs_up();
+        alert || self.failure == F::HttpNotHttp
+    }
+
     /// Was the head of an answer read before it failed?
     pub(super) fn in_body(&self) -> bool {
         self.attempt.is_some_and(|attempt| attempt.step == Step::Body)
+    }
+
+    /// Was the body still coming when the time was up? To limits between two pieces nothing is
+    /// wrong.
+    pub(super) fn still_coming(&self) -> bool {
+        let http = self.attempt.and_then(|attempt| attempt.http.as_ref());
+        http.is_some_and(|http| http.still_coming)
     }
 
     /// Bytes promised by `Content-Length` and not received.

@@ -6,6 +6,9 @@ use super::ports::unsafe_port;
 use crate::failure::Failure as F;
 use crate::target::Scheme;
 
+/// What it says where no interface is up.
+pub(super) const OFFLINE: &str = "ERR_INTERNET_DISCONNECTED";
+
 /// The `ERR_…` code; `None`: the page is shown, or the browser waits.
 pub(super) fn seen(case: &Case<'_>) -> Option<String> {
     if !case.browsable() {
@@ -53,7 +56,7 @@ fn lower(case: &Case<'_>) -> Option<&'static str> {
         F::ProxyTunnelFailed if case.target.scheme != Scheme::Http => {
             "ERR_TUNNEL_CONNECTION_FAILED"
         }
-        F::SelfOffline => "ERR_INTERNET_DISCONNECTED",
+        F::SelfOffline => OFFLINE,
         F::SelfResources => "ERR_INSUFFICIENT_RESOURCES",
         _ => return None,
     })
@@ -96,13 +99,11 @@ fn upper(case: &Case<'_>) -> Option<&'static str> {
         }
         F::HttpClosedEarly => "ERR_CONTENT_LENGTH_MISMATCH",
         // On the scheme's own port Chromium shows it as HTTP/0.9.
-        F::HttpNotHttp if case.target.scheme.default_port() != Some(case.target.port) => {
-            "ERR_INVALID_HTTP_RESPONSE"
+        _ if case.not_http() => {
+            return (!case.on_own_port()).then_some("ERR_INVALID_HTTP_RESPONSE");
         }
         F::HttpTooManyRedirects => "ERR_TOO_MANY_REDIRECTS",
-        F::HttpSpokenToTls if case.attempt.is_some() && case.status().is_none() => {
-            "ERR_CONNECTION_RESET"
-        }
+        F::HttpSpokenToTls if case.tls_hangs_up() => "ERR_CONNECTION_RESET",
         _ => return None,
     })
 }

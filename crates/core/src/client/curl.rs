@@ -136,7 +136,7 @@ fn http(case: &Case<'_>) -> Option<Said> {
         F::HttpEmptyReply => (52, "Empty reply from server".to_owned()),
         F::HttpReset => (56, "Recv failure: Connection reset by peer".to_owned()),
         F::HttpClosedEarly => (18, closed_early(case)),
-        F::HttpNotHttp => (1, "Received HTTP/0.9 when not allowed".to_owned()),
+        _ if case.not_http() => (1, "Received HTTP/0.9 when not allowed".to_owned()),
         F::HttpStatus => page(case.status()),
         F::AssertionStatus
         | F::AssertionKeyword
@@ -148,7 +148,7 @@ fn http(case: &Case<'_>) -> Option<Said> {
             page(case.status())
         }
         F::HttpTooManyRedirects => (47, "Maximum (50) redirects followed".to_owned()),
-        F::HttpSpokenToTls if case.attempt.is_some() && case.status().is_none() => {
+        F::HttpSpokenToTls if case.tls_hangs_up() => {
             (56, "Recv failure: Connection reset by peer".to_owned())
         }
         F::HttpSpokenToTls => page(case.status().or(Some(400))),

@@ -55,7 +55,8 @@ fn network(case: &Case<'_>) -> Option<Page> {
             return None;
         }
         F::TcpTimedOut | F::ProxyTimedOut => NET_TIMEOUT,
-        F::TcpReset | F::HttpReset | F::HttpEmptyReply | F::HttpNotHttp => NET_RESET,
+        F::TcpReset | F::HttpReset | F::HttpEmptyReply => NET_RESET,
+        _ if case.not_http() && !case.on_own_port() => NET_RESET,
         F::ProxyUnresolved => ("proxyResolveFailure", "Unable to find the proxy server"),
         F::ProxyRefused | F::ProxyUnreachable => PROXY_REFUSES,
         F::ProxyClosed if case.target.scheme == Scheme::Http => NET_RESET,
@@ -64,7 +65,7 @@ fn network(case: &Case<'_>) -> Option<Page> {
         F::ProxyTunnelFailed if case.status() == Some(403) => PROXY_REFUSES,
         F::ProxyTunnelFailed => CONNECTION_FAILURE,
         F::HttpTooManyRedirects => ("redirectLoop", "The page isn’t redirecting properly"),
-        F::HttpSpokenToTls if case.attempt.is_some() && case.status().is_none() => NET_RESET,
+        F::HttpSpokenToTls if case.tls_hangs_up() => NET_RESET,
         F::SelfOffline if case.target.host.name().is_some() => DNS_NOT_FOUND,
         F::SelfOffline => CONNECTION_FAILURE,
         _ => return None,

@@ -114,11 +114,12 @@ fn http(case: &Case<'_>) -> Option<&'static str> {
     Some(match case.failure {
         F::HttpEmptyReply | F::HttpClosedEarly => "UND_ERR_SOCKET",
         F::HttpReset => "ECONNRESET",
-        F::HttpNotHttp => "HPE_INVALID_CONSTANT",
+        _ if case.not_http() => "HPE_INVALID_CONSTANT",
+        F::HttpTimedOut if case.still_coming() => return None,
         F::HttpTimedOut if case.in_body() => "UND_ERR_BODY_TIMEOUT",
         F::HttpTimedOut => "UND_ERR_HEADERS_TIMEOUT",
         F::HttpTooManyRedirects => "redirect count exceeded",
-        F::HttpSpokenToTls if case.attempt.is_some() && case.status().is_none() => "ECONNRESET",
+        F::HttpSpokenToTls if case.tls_hangs_up() => "ECONNRESET",
         _ => return None,
     })
 }

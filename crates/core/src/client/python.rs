@@ -25,6 +25,11 @@ fn network(case: &Case<'_>) -> Option<String> {
     if case.failure == F::TlsReset {
         return Some("ConnectionResetError".to_owned());
     }
+    // Reading over TLS, its ssl module takes a reset for the end (`suppress_ragged_eofs`).
+    if case.failure == F::HttpReset && case.target.scheme == Scheme::Https {
+        let end = if case.in_body() { "IncompleteRead" } else { "RemoteDisconnected" };
+        return Some(format!("http.client.{end}"));
+    }
     let number = case.errno()?;
     Some(match number {
         errno::ECONNREFUSED => "ConnectionRefusedError".to_owned(),
@@ -46,7 +51,8 @@ fn tls(case: &Case<'_>) -> Option<String> {
         F::TlsUnknownIssuer => verify(unknown_issuer(case)),
         F::TlsIncompleteChain => verify("unable to get local issuer certificate"),
         F::TlsWrongName => {
-            verify(&format!("Hostname mismatch, certificate is not valid for '{}'.", case.host()))
+            let what = if case.target.host.ip().is_some() { "IP address" } else { "Hostname" };
+            verify(&format!("{what} mismatch, certificate is not valid for '{}'.", case.host()))
         }
         // Python has no name of its own for this reason of OpenSSL's.
         F::TlsProtocolVersion => error("[SSL] legacy sigalg disallowed or unsupported"),
@@ -81,11 +87,11 @@ fn http(case: &Case<'_>) -> Option<String> {
     Some(match case.failure {
         F::HttpEmptyReply => "http.client.RemoteDisconnected".to_owned(),
         F::HttpClosedEarly => "http.client.IncompleteRead".to_owned(),
-        F::HttpNotHttp => "http.client.BadStatusLine".to_owned(),
+        _ if case.not_http() => "http.client.BadStatusLine".to_owned(),
         F::HttpStatus | F::HttpSpokenToTls if case.status() >= Some(400) => {
             format!("urllib.error.HTTPError: HTTP Error {}", case.status()?)
         }
-        F::HttpSpokenToTls if case.attempt.is_some() => "ConnectionResetError".to_owned(),
+        F::HttpSpokenToTls if case.tls_hangs_up() => "ConnectionResetError".to_owned(),
         F::HttpTooManyRedirects => "urllib.error.HTTPError: HTTP Error 302: The HTTP server \
                                     returned a redirect error that would lead to an infinite loop."
             .to_owned(),

@@ -538,6 +538,9 @@ fn local_decision(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
+/// A SYN is sent again after a second (RFC 6298 §2); what is resent sooner is something else.
+const SYN_RESENT_MIN: Duration = Duration::from_millis(900);
+
 /// Accepted only after SYNs had to be sent again.
 fn slow_accept(case: &Case<'_>) -> Option<Finding> {
     let resent = case
@@ -545,7 +548,8 @@ fn slow_accept(case: &Case<'_>) -> Option<Finding> {
         .observations
         .iter()
         .flat_map(|seen| &seen.attempts)
-        .filter(|a| a.connected() && a.tcp.is_some_and(|tcp| tcp.retransmits > 0))
+        .filter(|a| a.tcp.is_some_and(|tcp| tcp.retransmits > 0))
+        .filter(|a| a.timing.connect.is_some_and(|connect| connect >= SYN_RESENT_MIN))
         .count();
     if resent == 0 || !case.failed_with(&[F::TcpTimedOut, F::AssertionLatency, F::HttpTimedOut]) {
         return None;

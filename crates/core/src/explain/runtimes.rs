@@ -64,7 +64,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
     says("connectionrefusederror", F::TcpRefused).by("python"),
     says("connectionreseterror", F::TcpReset).by("python").also(&[F::HttpReset, F::TlsReset]),
     says("connectionabortederror", F::TcpReset).by("python").also(&[F::HttpReset]),
-    says("remotedisconnected", F::HttpEmptyReply).by("python"),
+    says("remotedisconnected", F::HttpEmptyReply).also(&[F::HttpReset]).by("python"),
     says("remote end closed connection without response", F::HttpEmptyReply).by("python"),
     says("badstatusline", F::HttpNotHttp).by("python"),
     says("incompleteread", F::HttpClosedEarly).by("python"),

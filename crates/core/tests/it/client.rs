@@ -485,3 +485,36 @@ fn what_clients_say_is_understood_by_explain_again() {
     wrong.dedup();
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn python_says_what_a_certificate_does_not_fit() {
+    let said =
+        |url| python(&seen_as(Failure::TlsWrongName, &target(url), None)).contains("IP address");
+    assert!(said("https://10.99.2.10/"));
+    assert!(!said("https://s.example/"));
+}
+
+#[test]
+fn a_server_of_tls_hangs_up_on_plain_http_or_answers_in_its_own_language() {
+    let seen = |errno| {
+        let mut attempt = attempt(Failure::HttpSpokenToTls, Step::FirstByte);
+        attempt.errno = errno;
+        seen_as(Failure::HttpSpokenToTls, &target("http://s.example:8443/"), Some(&attempt))
+    };
+    let hung_up = seen(Some(104));
+    assert_eq!((chrome(&hung_up), node(&hung_up)), ("ERR_CONNECTION_RESET", "ECONNRESET"));
+    assert_eq!(curl(&hung_up), Some(56));
+    let alert = seen(None);
+    assert_eq!(
+        (chrome(&alert), node(&alert)),
+        ("ERR_INVALID_HTTP_RESPONSE", "HPE_INVALID_CONSTANT")
+    );
+    assert_eq!(curl(&alert), Some(1));
+}
+
+#[test]
+fn python_takes_a_reset_inside_of_tls_for_the_end() {
+    let said = |url| seen_as(Failure::HttpReset, &target(url), None).python;
+    assert_eq!(said("http://s.example/").as_deref(), Some("ConnectionResetError"));
+    assert_eq!(said("https://s.example/").as_deref(), Some("http.client.RemoteDisconnected"));
+}

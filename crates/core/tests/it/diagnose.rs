@@ -1,6 +1,7 @@
 //! Scenarios: facts and expected verdict side by side, one file each in `tests/scenarios`.
 //! Adding a file adds a test case.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -30,6 +31,9 @@ struct Expected {
     #[serde(default)]
     also: Vec<Cause>,
     scope: Option<ScopeKind>,
+    /// What some clients say, by their names in `seen_as`; `-`: they show no error.
+    #[serde(default)]
+    seen_as: BTreeMap<String, String>,
 }
 
 fn folder() -> PathBuf {
@@ -125,6 +129,11 @@ fn compare(expected: &Expected, diagnosis: &Diagnosis) -> Result<(), String> {
     for cause in &expected.also {
         let listed = diagnosis.causes.iter().any(|c| c.code == *cause);
         check("list", listed, format!("without {cause}"))?;
+    }
+    let seen = serde_json::to_value(&diagnosis.seen_as).unwrap();
+    for (client, words) in &expected.seen_as {
+        let found = seen[client].as_str().unwrap_or("-");
+        check(client, found == words, found.to_owned())?;
     }
     match expected.scope {
         Some(scope) => {

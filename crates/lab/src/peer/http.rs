@@ -71,8 +71,13 @@ fn converse(line: Line, reply: impl Fn(&Message) -> Answer) -> io::Result<()> {
         let request = match read_message(&mut reader) {
             Ok(Some(request)) => request,
             Ok(None) => break,
+            // The TLS library has sent its alert.
+            Err(error) if reader.get_ref().is_tls() && is_invalid(&error) => {
+                reader.into_inner().wire().close();
+                return Ok(());
+            }
             // As web servers do, also when TLS is spoken to them.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(error) if is_invalid(&error) => {
                 reader.get_mut().write_all(&Answer::new(400).bytes(true))?;
                 break;
             }
@@ -89,6 +94,10 @@ fn converse(line: Line, reply: impl Fn(&Message) -> Answer) -> io::Result<()> {
     }
     reader.into_inner().finish();
     Ok(())
+}
+
+fn is_invalid(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
 }
 
 /// Waits without sleeping through the end of the peer.

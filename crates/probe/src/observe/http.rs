@@ -163,7 +163,12 @@ pub(super) async fn request(
             let http = failure_of(&seen, reached.head.is_some(), version);
             (by_tls.unwrap_or(http), why)
         }
-        Err(_) => (silence(&seen, version), "no complete answer in time".to_owned()),
+        Err(_) => {
+            if let Some(facts) = attempt.http.as_mut() {
+                facts.still_coming = reached.still_coming(end);
+            }
+            (silence(&seen, version), "no complete answer in time".to_owned())
+        }
     };
     attempt.failure = Some(failure);
     attempt.errno = seen.error.as_ref().and_then(|error| error.errno);
@@ -191,6 +196,15 @@ struct Reached {
     head: Option<Head>,
     head_at: Option<Instant>,
     body_bytes: u64,
+    body_at: Option<Instant>,
+}
+
+impl Reached {
+    /// Has the body come in the second half of the time since the head as well?
+    fn still_coming(&self, end: Instant) -> bool {
+        let since = |at: Instant| end.saturating_duration_since(at);
+        self.head_at.zip(self.body_at).is_some_and(|(head, body)| since(body) * 2 < since(head))
+    }
 }
 
 #[derive(Debug)]
@@ -312,7 +326,10 @@ async fn read_body(mut body: Incoming, limit: u64, progress: &Progress) -> Resul
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame?.into_data() else { continue };
-        progress.with(|reached| reached.body_bytes += chunk.len() as u64);
+        progress.with(|reached| {
+            reached.body_bytes += chunk.len() as u64;
+            reached.body_at = Some(Instant::now());
+        });
         let room = limit.saturating_sub(bytes.len());
         bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
@@ -406,6 +423,7 @@ fn facts(head: &Head, body_bytes: u64) -> HttpFacts {
         version: version.to_owned(),
         headers: kept.collect(),
         body_bytes,
+        still_coming: false,
         content_length: length.and_then(|value| value.to_str().ok()?.parse().ok()),
         excerpt: None,
         redirects: Vec::new(),

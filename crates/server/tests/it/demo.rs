@@ -167,6 +167,7 @@ pub(crate) fn api_502(at: Timestamp) -> Evidence {
                 version: "HTTP/2".to_owned(),
                 headers: headers.into(),
                 body_bytes: 157,
+                still_coming: false,
                 content_length: Some(157),
                 excerpt: Some("502 Bad Gateway nginx/1.26.2".to_owned()),
                 redirects: Vec::new(),

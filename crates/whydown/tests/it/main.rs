@@ -4,6 +4,7 @@
 mod agent;
 mod agree;
 mod cli;
+mod clients;
 mod cost;
 mod docs;
 mod fault;

@@ -9,6 +9,10 @@ use whydown_lab::{Answer, Behaviour, Ca, DnsServer, Flavour, Lab, Peer, Rule};
 use crate::run::{Verdict, run, whydown};
 use crate::score;
 
+mod clients;
+
+pub(crate) use clients::{Comparison, Comparisons};
+
 /// Patience of a check, unless a fault needs more to show itself.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// What a diagnosis may take beyond the timeout of its check: the budget of its evidence, and the
@@ -115,6 +119,11 @@ pub(crate) struct Scene {
     ca: Option<Ca>,
     variables: Vec<(&'static str, String)>,
     flags: Vec<&'static str>,
+    resolvers: &'static str,
+    /// Other words than those of `seen_as` that a client may say here; `None`: no error.
+    either: Vec<clients::Either>,
+    /// Clients that cannot be asked here, and why.
+    exceptions: Vec<(&'static str, &'static str)>,
     kept: Vec<Box<dyn Any>>,
 }
 
@@ -127,6 +136,9 @@ impl Scene {
             ca: None,
             variables: Vec::new(),
             flags: Vec::new(),
+            resolvers: "",
+            either: Vec::new(),
+            exceptions: Vec::new(),
             kept: Vec::new(),
         }
     }
@@ -179,13 +191,18 @@ impl Scene {
     /// `shop.test` has these addresses by the hosts file.
     pub(crate) fn shop_is_at(&mut self, addresses: &[&str]) {
         let lines: String = addresses.iter().map(|ip| format!("{ip} shop.test\n")).collect();
-        self.lab.client().hosts(&lines);
+        self.lab.client().hosts(&format!("127.0.0.1 localhost\n{lines}"));
+    }
+
+    /// The resolvers in use, by lines of resolv.conf(5), which are given little time.
+    pub(crate) fn resolvers(&mut self, lines: &'static str) {
+        self.resolvers = lines;
+        self.lab.client().resolv_conf(&format!("{lines}options timeout:1 attempts:1\n"));
     }
 
     /// A resolver that says what it is told to.
     pub(crate) fn resolver(&mut self) -> DnsServer {
-        let line = "nameserver 10.99.2.53\noptions timeout:1 attempts:1\n";
-        self.lab.client().resolv_conf(line);
+        self.resolvers("nameserver 10.99.2.53\n");
         DnsServer::start(&self.lab.resolver(), 53)
     }
 
@@ -197,6 +214,56 @@ impl Scene {
     /// A flag of the command.
     pub(crate) fn flag(&mut self, flag: &'static str) {
         self.flags.push(flag);
+    }
+
+    /// A client may say this here instead of what `seen_as` says, as a race ends; which one it is
+    /// stands where this is called.
+    pub(crate) fn either(&mut self, client: &'static str, words: Option<&str>) {
+        self.either.push((client, words.map(ToOwned::to_owned)));
+    }
+
+    /// A service that closes while a request is on its way: what it has not read makes a RST of
+    /// its FIN, and who reads late sees that one.
+    pub(crate) fn ends_either_way(&mut self) {
+        for (client, by_fin, by_rst) in [
+            ("chrome", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"),
+            ("curl", "52 Empty reply from server", "56 Recv failure: Connection reset by peer"),
+            ("node", "UND_ERR_SOCKET", "ECONNRESET"),
+            ("python", "http.client.RemoteDisconnected", "ConnectionResetError"),
+        ] {
+            self.either(client, Some(by_fin));
+            self.either(client, Some(by_rst));
+        }
+    }
+
+    /// A service that resets what it has accepted: the RST can come before a busy client has
+    /// looked at its new connection, and is then a failure to connect.
+    pub(crate) fn ends_at_once(&mut self, host: &str) {
+        let nc = format!("nc: connect to {host} port 80 (tcp) failed: Connection reset by peer");
+        self.either("nc", Some(&nc));
+        self.either("curl", Some(&cannot_connect(host)));
+        self.either("chrome", Some("ERR_SOCKET_NOT_CONNECTED"));
+    }
+
+    /// Nothing listens on port 80 for a moment.
+    pub(crate) fn refuses_at_times(&mut self, host: &str) {
+        let curl = cannot_connect(host);
+        let nc = format!("nc: connect to {host} port 80 (tcp) failed: Connection refused");
+        for (client, words) in [
+            ("chrome", "ERR_CONNECTION_REFUSED"),
+            ("firefox", "connectionFailure: Unable to connect"),
+            ("curl", &curl),
+            ("nc", &nc),
+            ("node", "ECONNREFUSED"),
+            ("python", "ConnectionRefusedError"),
+        ] {
+            self.either(client, Some(words));
+        }
+    }
+
+    /// A client cannot be asked here.
+    pub(crate) fn not_asked(&mut self, client: &'static str, reason: &'static str) {
+        self.exceptions.push((client, reason));
     }
 
     fn ca(&mut self) -> &Ca {
@@ -239,6 +306,11 @@ impl Scene {
     }
 }
 
+/// What curl says of port 80.
+fn cannot_connect(host: &str) -> String {
+    format!("7 Failed to connect to {host} port 80 after N ms: Couldn't connect to server")
+}
+
 /// A page that works.
 pub(crate) fn page() -> Behaviour {
     Behaviour::Http(Answer::new(200).body("hello"))
@@ -255,10 +327,13 @@ pub(crate) fn judge(scenario: &Scenario) {
         }
         verdict = scene.look(scenario.target);
     }
-    let mark = score::Mark::of(scenario, &verdict);
+    let clients = clients::ask(&scene, scenario, &verdict);
+    let mark = score::Mark::of(scenario, &verdict, clients);
     score::write(&mark);
     assert!(mark.all_right(), "{mark}\n{}", verdict.story());
     assert!(verdict.knows(scenario.right.fact), "{}\n{}", scenario.right.fact, verdict.story());
+    let differences = mark.differences();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 /// A table of faults: every entry is a test.

@@ -1,7 +1,8 @@
 //! How right the verdicts are: every fault's mark is a file below `target/`, and the last test of a
 //! run adds them up and prints the score.
 //!
-//! `cargo nextest run --workspace --no-fail-fast -E 'test(/^(fault|score)::/)'`
+//! `cargo nextest run --workspace --no-fail-fast -E 'test(/^(fault|score)::/)'`; with the browsers,
+//! which takes a quarter of an hour, `WHYDOWN_CLIENTS=all` before it.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -13,7 +14,9 @@ use whydown_lab::until;
 
 use crate::fault;
 use crate::run::Verdict;
-use crate::scene::{Guilty, Scenario};
+use crate::scene::{Comparison, Comparisons, Guilty, Scenario};
+
+mod clients;
 
 /// Upper ends of the confidence buckets, in per cent.
 const BUCKETS: [u32; 6] = [30, 50, 70, 80, 90, 100];
@@ -38,10 +41,12 @@ pub(crate) struct Mark {
     cause: bool,
     /// Of the first cause; `None` when none was named.
     confidence: Option<f64>,
+    /// What the real clients say, beside `seen_as`.
+    clients: Comparisons,
 }
 
 impl Mark {
-    pub(crate) fn of(scenario: &Scenario, verdict: &Verdict) -> Self {
+    pub(crate) fn of(scenario: &Scenario, verdict: &Verdict, clients: Comparisons) -> Self {
         let [state, failure, stage, code, side] = verdict.in_short();
         let right = &scenario.right;
         let candidates: Vec<&Guilty> =
@@ -65,17 +70,35 @@ impl Mark {
             side: side == blamed.side,
             cause: first.is_some() && listed,
             confidence: verdict.json["causes"][0]["confidence"].as_f64(),
+            clients,
         }
     }
 
     pub(crate) fn all_right(&self) -> bool {
         self.state && self.failure && self.stage && self.side && self.cause
     }
+
+    /// Where a client says something else than `seen_as`.
+    pub(crate) fn differences(&self) -> Vec<String> {
+        let differs = |(client, answer): (&String, &Comparison)| match answer {
+            Comparison::Differs { seen_as, really } => Some(format!(
+                "{}, {client}: seen_as {}, really {really}",
+                self.short_name(),
+                seen_as.as_deref().unwrap_or("no error")
+            )),
+            _ => None,
+        };
+        self.clients.iter().filter_map(differs).collect()
+    }
+
+    fn short_name(&self) -> &str {
+        self.name.split_once("fault::").map_or(self.name.as_str(), |(_, name)| name)
+    }
 }
 
 impl Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.split_once("fault::").map_or(self.name.as_str(), |(_, name)| name);
+        let name = self.short_name();
         let confidence = self.confidence.unwrap_or_default();
         write!(f, "{name}: {} ({confidence:.2}), expected {}", self.found, self.expected)
     }
@@ -151,9 +174,11 @@ fn the_verdicts_on_all_faults_are_right_often_enough() {
     );
     println!("side              {side:5.1} %\nfirst cause       {cause:5.1} %\n");
     println!("{}", calibration(&marks));
+    println!("{}", clients::summary(&marks));
     for mark in marks.iter().filter(|mark| !mark.all_right()) {
         println!("wrong: {mark}");
     }
     let _ = fs::remove_dir_all(folder());
+    assert!(marks.iter().all(|mark| mark.differences().is_empty()), "real clients disagree");
     assert!(failure >= FAILURE_MIN && stage >= STAGE_MIN && side >= SIDE_MIN && cause >= CAUSE_MIN);
 }

@@ -1,15 +1,13 @@
 //! One fault, asked about by everyone, and the comparison.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use whydown_lab::{Browser, Ca, Firefox, Host};
 
-use super::clients::{
-    Question, Said, chrome, firefox, firefox_words, proxy_variables, tools, without_time,
-};
+use crate::clients::{CLIENTS, Question, TOOLS, chrome, firefox, proxy_variables, seen_as, tool};
 use crate::run::{Verdict, run, whydown};
 
 /// Enough for every client that says something by itself.
@@ -21,6 +19,9 @@ const LANES: usize = 2;
 /// For how long Firefox is watched where it shows nothing.
 const NOTHING: Duration = Duration::from_secs(4);
 
+/// What each client said, by its name.
+type Said = BTreeMap<&'static str, Option<String>>;
+
 /// A fault that is in place.
 pub(super) struct Fault {
     what: String,
@@ -28,14 +29,29 @@ pub(super) struct Fault {
     patience: Duration,
     limit: Option<Duration>,
     firefox_patience: Option<Duration>,
+    by_everyone: bool,
     also: Vec<(&'static str, Option<&'static str>)>,
 }
 
 impl Fault {
     pub(super) fn new(what: impl Into<String>, target: impl Into<String>) -> Self {
         let (what, target) = (what.into(), target.into());
-        let (limit, firefox_patience) = (None, None);
-        Self { what, target, patience: PATIENCE, limit, firefox_patience, also: Vec::new() }
+        Self {
+            what,
+            target,
+            patience: PATIENCE,
+            limit: None,
+            firefox_patience: None,
+            by_everyone: false,
+            also: Vec::new(),
+        }
+    }
+
+    /// Pages are opened by the browsers; the clients without a window are asked for them, too,
+    /// where no scene of `fault` asks them.
+    pub(super) fn by_everyone(mut self) -> Self {
+        self.by_everyone = true;
+        self
     }
 
     /// The server says nothing: clients that have a limit get a shorter one, the others are
@@ -142,8 +158,18 @@ impl Panel {
     pub(super) fn differences(&self, faults: &[Fault]) -> Vec<String> {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let chrome = scope.spawn(|| self.in_a_browser(faults, |q| chrome(&self.browser, q)));
-            let firefox = scope.spawn(|| self.in_a_browser(faults, |q| firefox(&self.firefox, q)));
+            let chrome = scope.spawn(|| {
+                self.in_a_browser(faults, |fault| {
+                    chrome(&self.browser, self.question(fault)).words()
+                })
+            });
+            let firefox = scope.spawn(|| {
+                self.in_a_browser(faults, |fault| {
+                    let patience = fault.firefox_patience.unwrap_or(fault.patience);
+                    let question = Question { patience, ..self.question(fault) };
+                    firefox(&self.firefox, question).words()
+                })
+            });
             let lanes = [(); LANES].map(|()| scope.spawn(|| self.without_a_window(faults, &next)));
             let mut all: Vec<_> = lanes.into_iter().flat_map(|lane| lane.join().unwrap()).collect();
             all.sort_by_key(|(number, ..)| *number);
@@ -162,10 +188,10 @@ impl Panel {
     fn in_a_browser(
         &self,
         faults: &[Fault],
-        look: impl Fn(Question<'_>) -> Option<String>,
+        look: impl Fn(&Fault) -> Option<String>,
     ) -> Vec<Option<String>> {
         // A browser opens pages only.
-        faults.iter().map(|f| f.is_page().then(|| look(self.question(f))).flatten()).collect()
+        faults.iter().map(|fault| fault.is_page().then(|| look(fault)).flatten()).collect()
     }
 
     /// Takes faults until there is none left: what whydown expects, and what the clients say.
@@ -176,7 +202,8 @@ impl Panel {
             let Some(fault) = faults.get(number) else { return seen };
             let (expected, real) = std::thread::scope(|scope| {
                 let expected = scope.spawn(|| self.expected(fault));
-                let real = tools(self.question(fault));
+                let asked = fault.by_everyone || !fault.is_page();
+                let real = if asked { tools(self.question(fault)) } else { Said::new() };
                 (expected.join().unwrap(), real)
             });
             seen.push((number, expected, real));
@@ -190,7 +217,6 @@ impl Panel {
             roots: self.roots.as_deref(),
             proxy: self.proxy.as_deref(),
             patience: fault.patience,
-            firefox_patience: fault.firefox_patience.unwrap_or(fault.patience),
             limit: fault.limit,
         }
     }
@@ -207,15 +233,15 @@ impl Panel {
         let verdict = Verdict::of(run(command, &arguments));
         let seen = &verdict.json["seen_as"];
         assert!(seen.is_object(), "{}: nothing failed: {}", fault.what, verdict.json);
-        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-        let curl = seen["curl"].as_object().map(|said| {
-            format!("{} {}", said["exit"], without_time(said["message"].as_str().unwrap()))
-        });
-        let firefox = seen["firefox"].as_object().map(|page| {
-            let text = |name: &str| page[name].as_str().unwrap();
-            firefox_words(&self.firefox, text("id"), text("message"))
-        });
-        let plain = ["chrome", "nc", "node", "python"].map(|name| (name, text(&seen[name])));
-        plain.into_iter().chain([("curl", curl), ("firefox", firefox)]).collect()
+        let expected = |client| (client, seen_as(seen, client, Some(&self.firefox)));
+        CLIENTS.into_iter().map(expected).collect()
     }
+}
+
+/// The clients without a window. Each runs on a thread of its own, all at once.
+fn tools(question: Question<'_>) -> Said {
+    std::thread::scope(|scope| {
+        let running = TOOLS.map(|name| (name, scope.spawn(move || tool(name, question).words())));
+        running.into_iter().map(|(name, thread)| (name, thread.join().unwrap())).collect()
+    })
 }

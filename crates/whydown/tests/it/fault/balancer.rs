@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use whydown_lab::{Behaviour, Haproxy, Hook, Nginx, Peer, Reject, Rule};
+use whydown_lab::{Answer, Behaviour, Haproxy, Hook, Nginx, Peer, Reject, Rule};
 
 use crate::scene::{Scene, degraded, down, faults, page};
 
@@ -92,7 +92,10 @@ faults! {
         down("http.empty_reply", UPSTREAM);
     a_tcp_balancer_has_one_dead_backend_of_two: "http://10.99.2.10/",
         |s| {
-            backend(s, page());
+            // Whoever keeps a connection to the backend that works meets no other.
+            backend(s, Behaviour::Http(Answer::new(200).header("Connection", "close")));
+            // It asks once more over a new connection, which is led to the other one.
+            s.either("firefox", None);
             s.comes_and_goes = true;
             haproxy_tcp(s, " retries 0\n server one 10.99.2.20:8080\n server two 10.99.2.30:8080");
         },

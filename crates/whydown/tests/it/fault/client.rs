@@ -19,6 +19,12 @@ fn exhausted(scene: &mut Scene) {
     let taken = [40_001, 40_002]
         .map(|port| scene.lab.client().enter(|| TcpListener::bind(any(port)).unwrap()));
     scene.keep(taken);
+    no_browsers(scene);
+}
+
+fn no_browsers(scene: &mut Scene) {
+    scene.not_asked("chrome", "is driven over a free port");
+    scene.not_asked("firefox", "is driven over a free port");
 }
 
 /// The same for IPv6, whose sockets share the range.
@@ -28,6 +34,7 @@ fn exhausted_v6(scene: &mut Scene) {
     let taken = [40_001, 40_002]
         .map(|port| scene.lab.client().enter(|| TcpListener::bind(("::", port)).unwrap()));
     scene.keep(taken);
+    no_browsers(scene);
 }
 
 fn vpn(scene: &mut Scene) {

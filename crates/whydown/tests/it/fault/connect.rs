@@ -33,8 +33,11 @@ fn one_family(scene: &mut Scene, only: impl Into<std::net::IpAddr>) {
 
 /// A service that is there for a moment, again and again. A quarter of a second after a check
 /// that met it gone, when the first repeat is made, it is there.
-fn blink(scene: &mut Scene, up_ms: u64, down_ms: u64) {
+fn blink(scene: &mut Scene, host: &str, up_ms: u64, down_ms: u64) {
     scene.comes_and_goes = true;
+    // Who comes in the moment of going meets another end than who comes later.
+    scene.ends_either_way();
+    scene.refuses_at_times(host);
     let (up, down) = (Duration::from_millis(up_ms), Duration::from_millis(down_ms));
     scene.serve(80, Behaviour::Flapping { up, down });
 }
@@ -86,11 +89,12 @@ faults! {
         |s| one_family(s, Ipv4Addr::UNSPECIFIED), degraded("tcp.refused", ONE_FAMILY);
     the_service_listens_on_ipv6_only: "http://shop.test/",
         |s| one_family(s, Ipv6Addr::UNSPECIFIED), degraded("tcp.refused", ONE_FAMILY);
-    the_service_comes_and_goes: "http://10.99.2.10/", |s| blink(s, 300, 250),
+    the_service_comes_and_goes: "http://10.99.2.10/", |s| blink(s, "10.99.2.10", 300, 250),
         degraded("tcp.refused", CRASHES)
             .or_sees(GOING)
             .or(["server", "balancer.some_backends", "owner"]);
-    the_service_comes_and_goes_over_ipv6: "http://[fd99:2::10]/", |s| blink(s, 350, 250),
+    the_service_comes_and_goes_over_ipv6: "http://[fd99:2::10]/",
+        |s| blink(s, "fd99:2::10", 350, 250),
         degraded("tcp.refused", CRASHES)
             .or_sees(GOING)
             .or(["server", "balancer.some_backends", "owner"]);

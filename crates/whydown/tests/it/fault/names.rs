@@ -66,8 +66,7 @@ fn dnsmasq(scene: &mut Scene, lines: &str) {
 /// Two resolvers: the first does this, the second knows the shop.
 fn first_of_two(scene: &mut Scene, first: Option<Say>) {
     scene.web();
-    let lines = "nameserver 10.99.2.53\nnameserver 10.99.2.30\noptions timeout:1 attempts:1\n";
-    scene.lab.client().resolv_conf(lines);
+    scene.resolvers("nameserver 10.99.2.53\nnameserver 10.99.2.30\n");
     if let Some(say) = first {
         let broken = DnsServer::start(&scene.lab.resolver(), 53);
         broken.set_otherwise(say);

@@ -1,5 +1,7 @@
 //! Forward proxies that the visitor's environment names.
 
+use std::time::Duration;
+
 use whydown_lab::{Behaviour, Hook, Peer, Proxy, Reject, Rule};
 
 use crate::scene::{Scene, faults, own, page, up};
@@ -44,10 +46,27 @@ faults! {
         own("proxy.tunnel_failed", "proxy", "client.proxy");
     the_proxy_closes: "https://10.99.2.10/", |s| https(s, Some(Proxy::Closes)),
         own("proxy.closed", "proxy", "client.proxy");
-    the_proxy_is_silent: "https://10.99.2.10/", |s| https(s, Some(Proxy::Silent)),
+    the_proxy_is_silent: "https://10.99.2.10/",
+        |s| {
+            https(s, Some(Proxy::Silent));
+            // They give a tunnel a minute and more.
+            s.either("chrome", None);
+            s.either("firefox", None);
+        },
         own("proxy.timed_out", "proxy", "client.proxy");
     the_proxys_host_is_off: "https://10.99.2.10/",
-        |s| behind(s, "https_proxy", "http://10.99.2.77:3128", None),
+        |s| {
+            s.timeout = Duration::from_secs(5);
+            behind(s, "https_proxy", "http://10.99.2.77:3128", None);
+        },
+        own("proxy.unreachable", "proxy", "client.proxy");
+    the_proxys_packets_are_dropped: "https://10.99.2.10/",
+        |s| {
+            https(s, Some(Proxy::Works));
+            s.lab.neighbour().rule(Rule::Drop(Hook::Input, 3128));
+            // Here the kernel is faster than Chromium, which gives a proxy 8 s.
+            s.either("chrome", Some("ERR_PROXY_CONNECTION_FAILED"));
+        },
         own("proxy.timed_out", "proxy", "client.proxy");
     the_proxys_name_does_not_exist: "https://10.99.2.10/",
         |s| {

@@ -18,6 +18,8 @@ fn status(scene: &mut Scene, status: u16) {
 }
 
 fn banner(scene: &mut Scene, port: u16, text: &str) {
+    // It waits for more than a greeting, for as long as this peer holds the line.
+    scene.either("firefox", None);
     scene.serve(port, Behaviour::Banner(text.as_bytes().to_vec()));
 }
 
@@ -73,9 +75,17 @@ faults! {
         down("http.timed_out", HUNG);
     an_ssh_server_never_greets: "ssh://10.99.2.10", |s| s.serve(22, Behaviour::NeverAnswer),
         down("banner.unexpected", HUNG);
-    the_service_resets_at_once: "http://10.99.2.10/", |s| s.serve(80, Behaviour::Reset),
+    the_service_resets_at_once: "http://10.99.2.10/", |s| {
+            s.serve(80, Behaviour::Reset);
+            // The RST can come before it has looked at its new socket.
+            s.either("chrome", Some("ERR_SOCKET_NOT_CONNECTED"));
+        },
         down("http.reset", CLOSES);
-    the_service_closes_at_once: "http://10.99.2.10/", |s| s.serve(80, Behaviour::Close),
+    the_service_closes_at_once: "http://10.99.2.10/", |s| {
+            s.serve(80, Behaviour::Close);
+            // The end can come before it has looked at its new socket.
+            s.either("chrome", Some("ERR_SOCKET_NOT_CONNECTED"));
+        },
         down("http.empty_reply", CLOSES);
     the_service_closes_after_the_request: "http://10.99.2.10/",
         |s| s.serve(80, Behaviour::CloseAfterRequest), down("http.empty_reply", CLOSES);
@@ -84,7 +94,12 @@ faults! {
     the_service_closes_in_the_body: "http://10.99.2.10/",
         |s| s.serve(80, Behaviour::CloseMidBody), down("http.closed_early", CLOSES);
     the_service_resets_in_the_body: "http://10.99.2.10/",
-        |s| s.serve(80, Behaviour::ResetMidBody), down("http.reset", CLOSES);
+        |s| {
+            s.serve(80, Behaviour::ResetMidBody);
+            // It says which of the two it has noticed first: the RST, or that the body ends.
+            s.either("node", Some("UND_ERR_SOCKET"));
+        },
+        down("http.reset", CLOSES);
     the_application_fails: "http://10.99.2.10/", |s| status(s, 500), down("http.status", APP);
     the_page_does_not_exist: "http://[fd99:2::10]/", |s| status(s, 404),
         down("http.status", APP);
@@ -111,10 +126,18 @@ faults! {
     ssh_is_asked_of_a_redis_server: "ssh://10.99.2.10:6379", redis,
         down("banner.unexpected", WRONG_PORT).or(HUNG);
     redis_answers_on_the_web_servers_port: "http://10.99.2.10/",
-        |s| { let redis = Redis::start(&s.lab.server(), 80, None); s.keep(redis); },
+        |s| {
+            let redis = Redis::start(&s.lab.server(), 80, None);
+            s.keep(redis);
+            s.ends_either_way();
+        },
         down("http.empty_reply", WRONG_PROTOCOL).or_sees(&["http.reset"]).knowing("speaks redis");
     postgres_answers_on_the_web_servers_port: "http://[fd99:2::10]:8000/",
-        |s| { let db = Postgres::start(&s.lab.server(), 8000); s.keep(db); },
+        |s| {
+            let db = Postgres::start(&s.lab.server(), 8000);
+            s.keep(db);
+            s.ends_either_way();
+        },
         down("http.empty_reply", WRONG_PORT)
             .or_sees(&["http.reset"])
             .knowing("speaks postgres");

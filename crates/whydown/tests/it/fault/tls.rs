@@ -87,7 +87,11 @@ faults! {
     http_is_spoken_where_tls_is_asked: "https://shop.test/", |s| s.no_tls(page()),
         down("tls.not_tls", WRONG_PROTOCOL);
     ssh_is_spoken_where_tls_is_asked: "https://shop.test/",
-        |s| s.no_tls(Behaviour::Banner(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())),
+        |s| {
+            s.no_tls(Behaviour::Banner(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()));
+            // It waits for more, for as long as this peer holds the line; a real SSH hangs up.
+            s.either("firefox", None);
+        },
         down("tls.not_tls", WRONG_PROTOCOL);
     only_tls_1_0_is_spoken: "https://shop.test/", |s| old(s, OldTls::Tls10),
         down("tls.protocol_version", SETTINGS);
@@ -99,7 +103,12 @@ faults! {
         |s| s.tls(Flavour::Good, Behaviour::ClientCertificate(TlsVersion::Tls12)),
         down("tls.client_certificate_required", VISITORS);
     a_client_certificate_is_wanted_by_tls_1_3: "https://shop.test/",
-        |s| s.tls(Flavour::Good, Behaviour::ClientCertificate(TlsVersion::Tls13)),
+        |s| {
+            s.tls(Flavour::Good, Behaviour::ClientCertificate(TlsVersion::Tls13));
+            // The refusal comes after it has sent its request, or while it does.
+            s.either("node", Some("EPIPE"));
+            s.either("node", Some("ECONNRESET"));
+        },
         down("tls.client_certificate_required", VISITORS);
     a_large_greeting_is_dropped_on_the_way: "https://shop.test/", |s| intolerant(s, "drop"),
         down("tls.timed_out", LARGE_HELLO).knowing("with a small ClientHello is answered");
@@ -107,7 +116,13 @@ faults! {
         |s| { intolerant(s, "reject with tcp reset"); s.shop_is_at(&["fd99:2::10"]); },
         down("tls.reset", LARGE_HELLO).knowing("with a small ClientHello is answered");
     the_encrypted_service_resets: "https://shop.test/",
-        |s| s.tls(Flavour::Good, Behaviour::ResetAfterRequest),
+        |s| {
+            s.tls(Flavour::Good, Behaviour::ResetAfterRequest);
+            // It says which of the two it has noticed first: the RST, or that the line has ended.
+            s.either("node", Some("UND_ERR_SOCKET"));
+            // It counts a reset by its first data to the handshake.
+            s.either("firefox", Some("PR_CONNECT_RESET_ERROR: Secure Connection Failed"));
+        },
         down("http.reset", ["app", "service.closes_connections", "owner"]);
     the_encrypted_service_hangs: "https://shop.test/",
         |s| { s.timeout = Duration::from_secs(2); s.tls(Flavour::Good, Behaviour::NeverAnswer); },

@@ -154,7 +154,11 @@ faults! {
     the_hosts_file_is_right_and_nothing_listens: "http://shop.test/", honest_hosts_file,
         down("tcp.refused", GONE);
     haproxy_turns_connections_away: "http://10.99.2.10/",
-        |s| haproxy(s, "tcp-request connection reject"),
+        |s| {
+            haproxy(s, "tcp-request connection reject");
+            s.ends_either_way();
+            s.ends_at_once("10.99.2.10");
+        },
         down("http.empty_reply", CLOSES).or_sees(&["http.reset"]);
     haproxy_turns_requests_away_silently: "http://10.99.2.10/",
         |s| haproxy(s, "http-request silent-drop"),

@@ -1,5 +1,6 @@
-# What urllib, socket and ssl say about the URL in the first argument; nothing when they are content.
-import socket, ssl, sys, urllib.error, urllib.parse, urllib.request
+# What urllib, socket and ssl say about the target, its host and its port in the arguments; nothing
+# when they are content.
+import socket, ssl, sys, urllib.error, urllib.request
 
 
 def words(error):
@@ -23,16 +24,24 @@ def words(error):
     return name
 
 
-def ask(url):
-    if url.scheme in ("http", "https"):
-        urllib.request.urlopen(url.geturl()).read()
+def ask(target, host, port):
+    scheme = target.split(":")[0]
+    if scheme in ("http", "https"):
+        urllib.request.urlopen(target).read()
         return
-    with socket.create_connection((url.hostname, url.port)) as tcp:
-        if url.scheme == "tls":
-            ssl.create_default_context().wrap_socket(tcp, server_hostname=url.hostname)
+    if scheme == "udp":
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as udp:
+            udp.connect((host, int(port)))
+            udp.send(b"hello")
+            udp.recv(1)
+        return
+    with socket.create_connection((host, int(port))) as tcp:
+        if scheme == "tls":
+            ssl.create_default_context().wrap_socket(tcp, server_hostname=host)
 
 
 try:
-    ask(urllib.parse.urlsplit(sys.argv[1]))
+    ask(*sys.argv[1:])
 except Exception as error:
     print(words(error))
