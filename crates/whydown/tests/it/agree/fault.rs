@@ -29,7 +29,6 @@ pub(super) struct Fault {
     patience: Duration,
     limit: Option<Duration>,
     firefox_patience: Option<Duration>,
-    by_everyone: bool,
     also: Vec<(&'static str, Option<&'static str>)>,
 }
 
@@ -42,16 +41,8 @@ impl Fault {
             patience: PATIENCE,
             limit: None,
             firefox_patience: None,
-            by_everyone: false,
             also: Vec::new(),
         }
-    }
-
-    /// Pages are opened by the browsers; the clients without a window are asked for them, too,
-    /// where no scene of `fault` asks them.
-    pub(super) fn by_everyone(mut self) -> Self {
-        self.by_everyone = true;
-        self
     }
 
     /// The server says nothing: clients that have a limit get a shorter one, the others are
@@ -202,8 +193,7 @@ impl Panel {
             let Some(fault) = faults.get(number) else { return seen };
             let (expected, real) = std::thread::scope(|scope| {
                 let expected = scope.spawn(|| self.expected(fault));
-                let asked = fault.by_everyone || !fault.is_page();
-                let real = if asked { tools(self.question(fault)) } else { Said::new() };
+                let real = tools(self.question(fault));
                 (expected.join().unwrap(), real)
             });
             seen.push((number, expected, real));

@@ -1,7 +1,8 @@
 //! The real clients in a scene: each is asked about the target right after whydown, on the same
 //! host and with the same surroundings, and has to say what `seen_as` of that verdict says.
 //!
-//! A browser's start costs seconds; `WHYDOWN_CLIENTS=all` has them started in every scene.
+//! That takes a quarter of an hour, since a browser's start costs seconds: `WHYDOWN_CLIENTS=all`
+//! asks everyone, `WHYDOWN_CLIENTS=tools` those without a window. Otherwise `agree` has to do.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -51,11 +52,12 @@ pub(crate) type Comparisons = BTreeMap<String, Comparison>;
 /// A client, and what it may say in one scene besides the words of `seen_as`.
 pub(super) type Either = (&'static str, Option<String>);
 
-/// Are the browsers asked, too?
-fn with_browsers() -> bool {
+/// Is a client asked in this run?
+fn is_asked(client: &str) -> bool {
     match std::env::var("WHYDOWN_CLIENTS").as_deref() {
         Ok("all") => true,
-        Ok(other) => panic!("WHYDOWN_CLIENTS is {other:?}; it may be \"all\""),
+        Ok("tools") => TOOLS.contains(&client),
+        Ok(other) => panic!("WHYDOWN_CLIENTS is {other:?}; it may be \"all\" or \"tools\""),
         Err(_) => false,
     }
 }
@@ -150,7 +152,7 @@ impl Asking<'_> {
             let proxied = self.failure.starts_with("proxy.");
             (proxied && ["nc", "node"].contains(&client)).then_some("uses no proxy")
         })
-        .or_else(|| (is_browser && !with_browsers()).then_some("not started in this run"))
+        .or_else(|| (!is_asked(client)).then_some("not started in this run"))
     }
 
     fn chromium(&self) -> Browser {
