@@ -116,6 +116,7 @@ fn inside() -> Router<Web> {
         .route("/channels/{name}/delete", post(channels::delete))
         .route("/locations", get(locations::list).post(locations::add))
         .route("/locations/{name}/remove", post(locations::remove))
+        .route("/probes/{id}/revoke", post(locations::revoke))
         .route("/hosts", get(hosts::list).post(hosts::add))
         .route("/hosts/{name}/remove", post(hosts::remove))
         .route("/diagnose", get(diagnose::form).post(diagnose::diagnose))

@@ -69,6 +69,7 @@ impl Flash {
             "password" => "Your password is changed; other browsers are signed out.",
             "sessions" => "You are signed out everywhere else.",
             "revoked" => "The token is revoked.",
+            "unlinked" => "The probe's key is revoked: it is cut off.",
             _ => return None,
         };
         Some(Self { bad: false, text: text.to_owned() })

@@ -155,3 +155,15 @@ pub(super) async fn remove(
         Err(error) => Err(Trouble::broken(error)),
     }
 }
+
+/// `POST /probes/{id}/revoke`
+pub(super) async fn revoke(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+) -> Result<Response, Trouble> {
+    match web.app.revoke_probe(&id).await {
+        Ok(()) => Ok(Redirect::to("/locations?done=unlinked").into_response()),
+        Err(FleetError::Missing { .. }) => Err(Trouble::NotFound("probe")),
+        Err(error) => Err(Trouble::broken(error)),
+    }
+}
