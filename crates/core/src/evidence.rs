@@ -61,6 +61,12 @@ pub struct AddressEvidence {
     /// Same, for a port of the same address that is known to be closed or open there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tos_reflected_elsewhere: Option<bool>,
+    /// Does the IPv6 RST carry a flow label? `Some(true)`: a TCP stack, packet filters set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_labelled: Option<bool>,
+    /// Same, for a port of the same address that is known to be closed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_labelled_elsewhere: Option<bool>,
     /// The answer to a datagram sent to an unused UDP port: is the host alive?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alive: Option<Liveness>,
@@ -96,6 +102,8 @@ impl AddressEvidence {
             open_ttl: None,
             tos_reflected: None,
             tos_reflected_elsewhere: None,
+            flow_labelled: None,
+            flow_labelled_elsewhere: None,
             alive: None,
             trace: Vec::new(),
             open_trace: Vec::new(),

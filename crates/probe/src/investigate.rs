@@ -8,11 +8,11 @@ mod address;
 mod clock;
 mod controls;
 mod inside;
+mod marks;
 mod names;
 mod neighbours;
 mod silence;
 mod speak;
-mod tos;
 mod trace;
 mod ttl;
 

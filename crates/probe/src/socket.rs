@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnknownCmsg, recvmsg, setsockopt, sockopt};
 use whydown_core::observation::{IcmpError, TcpFacts};
 
 /// Bytes for control messages: two extended errors with addresses, TTL and TOS.
@@ -109,6 +109,26 @@ pub(crate) fn set_min_ttl(socket: &impl AsRawFd, v4: bool, ttl: u8) -> Result<()
     } else {
         set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT, i32::from(ttl))
     }
+}
+
+/// Asks for the traffic class and flow label of every IPv6 packet that arrives:
+/// `IPV6_FLOWINFO`, linux/in6.h.
+pub(crate) fn receive_flow_info(socket: &impl AsRawFd) -> Result<(), Errno> {
+    set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_FLOWINFO, 1)
+}
+
+/// The traffic class and the flow label of a packet, from the control message that
+/// [`receive_flow_info`] asked for. The kernel leaves it out where both are zero.
+pub(crate) fn flow_info(entry: &UnknownCmsg) -> Option<(u8, u32)> {
+    /// Class and label as in the IPv6 header (RFC 8200 §3): 8 and 20 bits.
+    const LABEL_BITS: u32 = 20;
+    let header = entry.cmsg_header;
+    if (header.cmsg_level, header.cmsg_type) != (libc::IPPROTO_IPV6, libc::IPV6_FLOWINFO) {
+        return None;
+    }
+    let word = u32::from_be_bytes(entry.data_bytes.get(..4)?.try_into().ok()?);
+    let class = u8::try_from(word >> LABEL_BITS & 0xff).ok()?;
+    Some((class, word & ((1 << LABEL_BITS) - 1)))
 }
 
 /// The kernel's account of a TCP socket: `TCP_INFO`, tcp(7).

@@ -16,7 +16,7 @@ pub(super) const RULES: &[Rule] = &[
     reset_without_icmp,
     reset_origin,
     reset_too_soon,
-    tos_reflection,
+    reset_marks,
     other_ports,
     host_alive,
     silence_begins,
@@ -267,12 +267,15 @@ fn reset_too_soon(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// Linux's own TCP copies the TOS of the packet it refuses; packet filters write 0.
-fn tos_reflection(case: &Case<'_>) -> Option<Finding> {
+/// Linux's own TCP copies the TOS of the packet it refuses and gives an IPv6 reset a flow label;
+/// packet filters write 0 to both. Networks clear the TOS more often than the label.
+fn reset_marks(case: &Case<'_>) -> Option<Finding> {
     let look = case.closer_look()?;
     if !case.failed_with(&[F::TcpRefused]) {
         return None;
     }
+    const BY_A_FILTER: &[(C, f64)] =
+        &[(C::FirewallRejects, 25.0), (C::ServiceNotListening, 0.05), (C::Unknown, 0.3)];
     let (fact, ratios): (&str, &'static [(C, f64)]) = match look.tos_reflected? {
         true => (
             "the reset repeats our TOS byte: the host's own TCP refused, no packet filter",
@@ -284,10 +287,24 @@ fn tos_reflection(case: &Case<'_>) -> Option<Finding> {
                 (C::Unknown, 0.05),
             ],
         ),
+        false if look.flow_labelled == Some(true) => (
+            "the reset has an IPv6 flow label: the host's own TCP refused, no packet filter",
+            &[
+                (C::ServiceNotListening, 1.0),
+                (C::FirewallRejects, 0.01),
+                (C::PathRejects, 0.01),
+                (C::ClientFirewall, 0.01),
+                (C::Unknown, 0.1),
+            ],
+        ),
         false if look.tos_reflected_elsewhere == Some(true) => (
             "the reset does not repeat our TOS byte, another one of this host does: a packet \
              filter",
-            &[(C::FirewallRejects, 25.0), (C::ServiceNotListening, 0.05), (C::Unknown, 0.3)],
+            BY_A_FILTER,
+        ),
+        false if look.flow_labelled_elsewhere == Some(true) => (
+            "the reset has no IPv6 flow label, another one of this host has: a packet filter",
+            BY_A_FILTER,
         ),
         false => (
             "the reset does not repeat our TOS byte; routers on the way may have cleared it",

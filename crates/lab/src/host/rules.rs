@@ -115,6 +115,8 @@ pub enum Rule {
     /// Packets longer than so many bytes (IP header included) vanish, and nobody says
     /// "fragmentation needed": a path-MTU black hole.
     DropLongerThan(Hook, u16),
+    /// The class of service (DSCP) of every packet is cleared, as many networks do.
+    ClearClass(Hook),
     /// New connections to a port are dropped, running ones go on.
     DropNew(Hook, u16),
     /// Connections to a TCP port of this host are sent on to another address (DNAT). The other host
@@ -139,6 +141,10 @@ impl Rule {
             Self::DropPing(hook) => {
                 let v4 = "icmp type { echo-request, echo-reply } counter drop";
                 let v6 = "icmpv6 type { echo-request, echo-reply } counter drop";
+                (hook.chain(), format!("{v4}; add rule inet lab {} {v6}", hook.chain()))
+            }
+            Self::ClearClass(hook) => {
+                let (v4, v6) = ("ip dscp set cs0", "ip6 dscp set cs0");
                 (hook.chain(), format!("{v4}; add rule inet lab {} {v6}", hook.chain()))
             }
             Self::DropLongerThan(hook, bytes) => {

@@ -9,7 +9,7 @@ use whydown_core::evidence::AddressEvidence;
 use whydown_core::failure::Failure;
 use whydown_core::observation::{Attempt, Step};
 
-use super::{Around, Look, neighbours, silence, speak, tos, trace, ttl};
+use super::{Around, Look, marks, neighbours, silence, speak, trace, ttl};
 use crate::observe::{Check, attempts};
 use crate::tls::Hello;
 
@@ -119,17 +119,19 @@ async fn the_way(look: &Look<'_>, attempt: &Attempt, wanted: &Wanted) -> Around 
             .iter()
             .find(|n| n.failure == Some(Failure::TcpRefused) && n.icmp.is_none())
             .map(|neighbour| SocketAddr::new(attempt.ip, neighbour.port));
-        let (open_ttl, reflection) = tokio::join!(
+        let (open_ttl, marks) = tokio::join!(
             open_ttl(look, open, found.reset_ttl, rtt),
-            tos::reflection(look, remote, closed, rtt)
+            marks::of_resets(look, remote, closed, rtt)
         );
         found.open_ttl = open_ttl;
-        match reflection {
+        match marks {
             Ok((here, elsewhere)) => {
-                found.tos_reflected = here;
-                found.tos_reflected_elsewhere = elsewhere;
+                found.tos_reflected = here.map(|marks| marks.tos_reflected);
+                found.flow_labelled = here.and_then(|marks| marks.flow_labelled);
+                found.tos_reflected_elsewhere = elsewhere.map(|marks| marks.tos_reflected);
+                found.flow_labelled_elsewhere = elsewhere.and_then(|marks| marks.flow_labelled);
             }
-            Err(tos::NotPermitted) => missing.push(tos::MISSING_RIGHT.to_owned()),
+            Err(marks::NotPermitted) => missing.push(marks::MISSING_RIGHT.to_owned()),
         }
     }
     if silent {

@@ -1,5 +1,6 @@
-//! Does the RST copy the type of service of our SYN? A Linux TCP stack does, a REJECT rule writes
-//! zero (TRUTH). Reading it takes a raw socket.
+//! Marks that a TCP stack leaves on its RST and a packet filter does not: Linux copies the type
+//! of service of our SYN and gives an IPv6 RST a flow label, a REJECT rule writes zero to both
+//! (TRUTH). Reading them takes a raw socket.
 
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use whydown_core::failure::Failure;
 
 use super::Look;
 use crate::connect::{Options, connect};
+use crate::socket;
 
 /// Said when a raw socket may not be opened.
 pub(super) const MISSING_RIGHT: &str =
@@ -28,13 +30,22 @@ const FLAG_RST: u8 = 0x04;
 /// A raw socket was refused.
 pub(super) struct NotPermitted;
 
-/// Is the class reflected by the failing port, and by another closed port of the same host?
-pub(super) async fn reflection(
+/// What a RST carries.
+#[derive(Clone, Copy)]
+pub(super) struct Marks {
+    /// The type of service of our SYN came back.
+    pub(super) tos_reflected: bool,
+    /// It has a flow label; of IPv6 only.
+    pub(super) flow_labelled: Option<bool>,
+}
+
+/// The marks on the RST of the failing port, and on that of another closed port of the host.
+pub(super) async fn of_resets(
     look: &Look<'_>,
     failing: SocketAddr,
     closed: Option<SocketAddr>,
     rtt: Duration,
-) -> Result<(Option<bool>, Option<bool>), NotPermitted> {
+) -> Result<(Option<Marks>, Option<Marks>), NotPermitted> {
     let here = one(look, failing, rtt).await?;
     let elsewhere = match closed {
         Some(closed) => one(look, closed, rtt).await?,
@@ -47,7 +58,7 @@ async fn one(
     look: &Look<'_>,
     remote: SocketAddr,
     rtt: Duration,
-) -> Result<Option<bool>, NotPermitted> {
+) -> Result<Option<Marks>, NotPermitted> {
     const SLACK: Duration = Duration::from_millis(100);
     let raw = open(remote).map_err(|_| NotPermitted)?;
     let options = Options { tos: Some(PROBE_TOS), ..Options::default() };
@@ -58,9 +69,12 @@ async fn one(
     }
     let Some(local) = not.local else { return Ok(None) };
     for _ in 0..PACKETS_MAX {
-        let Some((tos, segment)) = next(&raw, remote.is_ipv4()) else { break };
-        if is_reset(&segment, remote.port(), local.port()) {
-            return Ok(Some(tos & !ECN_BITS == PROBE_TOS));
+        let Some(packet) = next(&raw, remote.is_ipv4()) else { break };
+        if is_reset(&packet.segment, remote.port(), local.port()) {
+            return Ok(Some(Marks {
+                tos_reflected: packet.tos & !ECN_BITS == PROBE_TOS,
+                flow_labelled: packet.flow_label.map(|label| label != 0),
+            }));
         }
     }
     Ok(None)
@@ -72,14 +86,22 @@ fn open(remote: SocketAddr) -> std::io::Result<Socket> {
     let kind = Type::RAW.nonblocking().cloexec();
     let socket = Socket::new(Domain::for_address(remote), kind, Some(Protocol::TCP))?;
     if remote.is_ipv6() {
-        socket.set_recv_tclass_v6(true)?;
+        socket::receive_flow_info(&socket)?;
     }
     socket.connect(&SockAddr::from(SocketAddr::new(remote.ip(), 0)))?;
     Ok(socket)
 }
 
-/// The next packet: its class and its TCP segment. IPv4 comes with its header, IPv6 without.
-fn next(socket: &Socket, v4: bool) -> Option<(u8, Vec<u8>)> {
+/// What a raw socket gives of a packet.
+struct Packet {
+    tos: u8,
+    flow_label: Option<u32>,
+    segment: Vec<u8>,
+}
+
+/// The next packet. IPv4 comes with its header; of the IPv6 header the kernel tells the traffic
+/// class and the flow label, where one of them is not zero (`IPV6_FLOWINFO`).
+fn next(socket: &Socket, v4: bool) -> Option<Packet> {
     const CONTROL_BYTES: usize = 128;
     let mut packet = [0; PACKET_MAX_BYTES];
     let mut buffers = [IoSliceMut::new(&mut packet)];
@@ -92,16 +114,18 @@ fn next(socket: &Socket, v4: bool) -> Option<(u8, Vec<u8>)> {
     )
     .ok()?;
     let length = message.bytes.min(PACKET_MAX_BYTES);
-    let class = message.cmsgs().ok()?.find_map(|entry| match entry {
-        ControlMessageOwned::Ipv6TClass(class) => u8::try_from(class).ok(),
+    let flow_info = message.cmsgs().ok()?.find_map(|entry| match entry {
+        ControlMessageOwned::Unknown(entry) => socket::flow_info(&entry),
         _ => None,
     });
     let packet = packet.get(..length)?;
     if v4 {
         let header = usize::from(packet.first()? & 15) * 4;
-        Some((*packet.get(1)?, packet.get(header..).unwrap_or_default().to_vec()))
+        let segment = packet.get(header..).unwrap_or_default().to_vec();
+        Some(Packet { tos: *packet.get(1)?, flow_label: None, segment })
     } else {
-        Some((class.unwrap_or(0), packet.to_vec()))
+        let (tos, label) = flow_info.unwrap_or_default();
+        Some(Packet { tos, flow_label: Some(label), segment: packet.to_vec() })
     }
 }
 

@@ -45,7 +45,7 @@ fn only(evidence: &Evidence) -> &AddressEvidence {
 }
 
 #[test]
-fn who_sent_the_reset_is_told_by_its_ttl_and_by_the_type_of_service() {
+fn who_sent_the_reset_is_told_by_its_ttl_its_type_of_service_and_its_flow_label() {
     let lab = Lab::new();
     let (client, server) = (lab.client(), lab.server());
     let web = Peer::start(&server, 80, Behaviour::Http(Answer::new(200)));
@@ -66,6 +66,9 @@ fn who_sent_the_reset_is_told_by_its_ttl_and_by_the_type_of_service() {
             assert_eq!(found.open_ttl, Some((80, 62)), "{what} {to}");
             assert_eq!(found.tos_reflected, Some(reflected), "{what} {to}");
             assert_eq!(found.tos_reflected_elsewhere, Some(true), "{what} {to}");
+            let of_ipv6 = |labelled| to.is_ipv6().then_some(labelled);
+            assert_eq!(found.flow_labelled, of_ipv6(reflected), "{what} {to}");
+            assert_eq!(found.flow_labelled_elsewhere, of_ipv6(true), "{what} {to}");
         }
         if hook.is_some() {
             host.forget_rules();

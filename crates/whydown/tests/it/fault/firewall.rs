@@ -41,6 +41,12 @@ faults! {
         down("tcp.refused", REJECTS).knowing("does not repeat our TOS byte");
     the_server_rejects_by_reset_over_ipv6: "http://[fd99:2::10]/",
         |s| server(s, Reject::TcpReset), down("tcp.refused", REJECTS);
+    the_server_rejects_by_reset_where_routers_clear_the_class: "http://[fd99:2::10]/",
+        |s| {
+            s.lab.r1().rule(Rule::ClearClass(Hook::Forward));
+            server(s, Reject::TcpReset);
+        },
+        down("tcp.refused", REJECTS).knowing("the reset has no IPv6 flow label");
     the_server_rejects_v6_port_unreachable: "http://[fd99:2::10]/",
         |s| server(s, Reject::V6PortUnreachable), down("tcp.refused", REJECTS);
     the_server_rejects_v6_address_unreachable: "http://[fd99:2::10]/",
