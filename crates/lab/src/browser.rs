@@ -87,7 +87,8 @@ impl Browser {
             command.env(variable, &directory);
         }
         let mut driver = host.spawn_command(command);
-        driver.wait_listening(port);
+        // It listens on ::1 before it does on 127.0.0.1, where it is asked.
+        driver.wait_output("started successfully");
         let mut args: Vec<String> = FLAGS.iter().chain(flags).map(ToString::to_string).collect();
         args.push(format!("--user-data-dir={profile}"));
         let capabilities = json!({"capabilities": {"alwaysMatch": {

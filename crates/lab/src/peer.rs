@@ -201,7 +201,7 @@ impl Peer {
         let hall = Hall { what: Arc::new(what), tls, accepted: Arc::default() };
         let mut peer = Self::idle(port);
         peer.accepted = Arc::clone(&hall.accepted);
-        peer.run(host, move |stop| hall.welcome(&listener, &stop, None))
+        peer.run(host, move |stop| hall.welcome(&listener, &stop, &stop, None))
     }
 
     /// A peer that does nothing yet.
@@ -260,8 +260,9 @@ struct Hall {
 }
 
 impl Hall {
-    /// Accepts until told to stop, or until `end`. The listener closes when the caller drops it.
-    fn welcome(&self, listener: &TcpListener, stop: &Stop, end: Option<Instant>) {
+    /// Accepts until told to stop, or until `end`; connections stay until `leave`. The listener
+    /// closes when the caller drops it.
+    fn welcome(&self, listener: &TcpListener, stop: &Stop, leave: &Stop, end: Option<Instant>) {
         loop {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             let ready = match left {
@@ -274,7 +275,7 @@ impl Hall {
             // The client may have gone again meanwhile.
             if let Ok((tcp, _)) = listener.accept() {
                 self.accepted.fetch_add(1, Ordering::Relaxed);
-                self.attend(tcp, stop.clone());
+                self.attend(tcp, leave.clone());
             }
         }
     }
@@ -312,8 +313,10 @@ fn flap(host: &Host, listen: Listen, up: Duration, down: Duration) -> Peer {
     let work = move |stop: Stop| {
         while !stop.now() {
             let open = listener.take().unwrap_or_else(|| listen.listen(BACKLOG));
-            hall.welcome(&open, &stop, Some(Instant::now() + up));
-            drop(open);
+            // What it has accepted goes with it: a browser's spare connections would outlive it.
+            let alive = Stopper::new();
+            hall.welcome(&open, &stop, &alive.stop(), Some(Instant::now() + up));
+            drop((open, alive));
             stop.within(down);
         }
     };

@@ -247,15 +247,30 @@ impl Scene {
 
     /// Nothing listens on port 80 for a moment.
     pub(crate) fn refuses_at_times(&mut self, host: &str) {
+        let words = ["ERR_CONNECTION_REFUSED", "ECONNREFUSED", "ConnectionRefusedError"];
+        self.cannot_connect(host, words, "Connection refused");
+    }
+
+    /// Some seconds after its cable was cut this machine gives up on the gateway: who comes then
+    /// is told so by the kernel, who came before waits.
+    pub(crate) fn gives_up_on_the_gateway(&mut self, host: &str) {
+        let python = "OSError: [Errno 113] No route to host";
+        let words = ["ERR_ADDRESS_UNREACHABLE", "EHOSTUNREACH", python];
+        self.cannot_connect(host, words, "No route to host");
+    }
+
+    /// What all clients may say of a connection to port 80 that fails at once: the words of
+    /// Chromium, Node and Python, and the system's.
+    fn cannot_connect(&mut self, host: &str, [chrome, node, python]: [&str; 3], strerror: &str) {
         let curl = cannot_connect(host);
-        let nc = format!("nc: connect to {host} port 80 (tcp) failed: Connection refused");
+        let nc = format!("nc: connect to {host} port 80 (tcp) failed: {strerror}");
         for (client, words) in [
-            ("chrome", "ERR_CONNECTION_REFUSED"),
+            ("chrome", chrome),
             ("firefox", "connectionFailure: Unable to connect"),
             ("curl", &curl),
             ("nc", &nc),
-            ("node", "ECONNREFUSED"),
-            ("python", "ConnectionRefusedError"),
+            ("node", node),
+            ("python", python),
         ] {
             self.either(client, Some(words));
         }

@@ -84,7 +84,11 @@ faults! {
     the_cable_is_unplugged_over_ipv6: "http://[fd99:2::10]/", |s| s.lab.client().link_down(),
         own("tcp.network_unreachable", "client", "client.offline");
     the_cable_is_cut: "http://10.99.2.10/",
-        |s| { s.shop(); s.lab.cable().set_cut(true); },
+        |s| {
+            s.shop();
+            s.gives_up_on_the_gateway("10.99.2.10");
+            s.lab.cable().set_cut(true);
+        },
         own("tcp.timed_out", "client", "client.offline");
     the_cable_is_cut_and_a_name_is_asked_for: "http://shop.test/",
         |s| { let dns = s.resolver(); s.keep(dns); s.lab.cable().set_cut(true); },

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use whydown_lab::{Behaviour, Nginx, Peer};
+use whydown_lab::{Behaviour, Hook, Nginx, Peer, Rule};
 
 use crate::scene::{Scene, degraded, down, faults, page, up};
 
@@ -24,6 +24,12 @@ fn stopped_nginx(scene: &mut Scene) {
     scene.keep(nginx);
 }
 
+/// A host with ssh alone, behind a network that clears the class of every packet.
+fn classless_ssh(scene: &mut Scene) {
+    scene.ssh();
+    scene.lab.r1().rule(Rule::ClearClass(Hook::Forward));
+}
+
 /// `shop.test` has an address of each family, of which only one is served.
 fn one_family(scene: &mut Scene, only: impl Into<std::net::IpAddr>) {
     scene.shop_is_at(&["10.99.2.10", "fd99:2::10"]);
@@ -38,6 +44,8 @@ fn blink(scene: &mut Scene, host: &str, up_ms: u64, down_ms: u64) {
     // Who comes in the moment of going meets another end than who comes later.
     scene.ends_either_way();
     scene.refuses_at_times(host);
+    // It connects again a tenth of a second after it was refused, and uses spare connections.
+    scene.either("chrome", None);
     let (up, down) = (Duration::from_millis(up_ms), Duration::from_millis(down_ms));
     scene.serve(80, Behaviour::Flapping { up, down });
 }
@@ -58,6 +66,10 @@ faults! {
         down("tcp.refused", GONE).knowing("port 22 of the same address answers");
     nothing_listens_over_ipv6: "http://[fd99:2::10]/", Scene::ssh,
         down("tcp.refused", GONE).knowing("port 22 of the same address answers");
+    nothing_listens_where_routers_clear_the_class: "http://10.99.2.10/", classless_ssh,
+        down("tcp.refused", GONE).knowing("routers on the way may have cleared it");
+    nothing_listens_where_routers_clear_the_class_over_ipv6: "http://[fd99:2::10]/", classless_ssh,
+        down("tcp.refused", GONE).knowing("the reset has an IPv6 flow label");
     nothing_listens_at_all: "tcp://10.99.2.10:5432", |_| {}, down("tcp.refused", GONE);
     nothing_listens_where_a_database_should: "postgres://10.99.2.10", Scene::ssh,
         down("tcp.refused", GONE);
