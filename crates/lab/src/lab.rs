@@ -40,6 +40,33 @@ pub enum Side {
     Server,
 }
 
+/// How a [`Site`] is seen from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uplink {
+    /// By its own addresses.
+    Routed,
+    /// By those of its router, which lets in answers only: a home or an office.
+    Masqueraded,
+}
+
+/// nft(8), "NAT statements" and "ct state".
+const MASQUERADE: &str = "\
+add table inet uplink
+add chain inet uplink postrouting { type nat hook postrouting priority srcnat; }
+add rule inet uplink postrouting oifname eth0 masquerade
+add chain inet uplink forward { type filter hook forward priority filter; }
+add rule inet uplink forward iifname eth0 ct state != { established, related } drop
+";
+
+/// A host with a router, and so a firewall, of its own.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The host.
+    pub host: Host,
+    /// Its router.
+    pub gateway: Host,
+}
+
 /// How a [`Lab`] is to be built.
 #[derive(Clone, Debug)]
 pub struct Builder {
@@ -198,6 +225,25 @@ impl Lab {
         self.host(name)
     }
 
+    /// Adds a site: a host 10.99.`number`.10 and fd99:`number`::10 behind a router of its own,
+    /// which is the client network's host `number`.
+    #[track_caller]
+    pub fn add_site(&self, name: &str, number: u8, uplink: Uplink) -> Site {
+        self.check_name(name);
+        let places = Place::site(name, number);
+        self.add(&places);
+        let [gateway, host] = places.map(|place| self.host(&place.name));
+        match uplink {
+            Uplink::Routed => {
+                for (router, lines) in topology::routes_to_site(number) {
+                    self.host(router).ip_batch(&lines.join("\n"));
+                }
+            }
+            Uplink::Masqueraded => gateway.nft(MASQUERADE),
+        }
+        Site { host, gateway }
+    }
+
     /// Adds a client with a delay line of its own: another location to look from.
     #[track_caller]
     pub fn add_client(&self, name: &str, number: u8, delay: Duration) -> (Host, Arc<Cable>) {
@@ -209,12 +255,12 @@ impl Lab {
         (self.host(name), cable)
     }
 
-    /// Interface names are limited to 15 characters, two of which the lab uses.
+    /// Interface names are limited to 15 characters, up to four of which the lab uses.
     #[track_caller]
     fn check_name(&self, name: &str) {
         let sound = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if !sound || name.is_empty() || name.len() > 12 {
-            fail(format_args!("a host's name is 1 to 12 of a-z and 0-9, not {name:?}"));
+        if !sound || name.is_empty() || name.len() > 11 {
+            fail(format_args!("a host's name is 1 to 11 of a-z and 0-9, not {name:?}"));
         }
         if self.find(name).is_some() {
             fail(format_args!("the lab has a host {name:?} already"));

@@ -60,7 +60,7 @@ pub use dns::{DnsServer, Query, Say};
 pub use firefox::{ErrorPage, Firefox, Shown};
 pub use host::{Hook, Host, Reject, Route, Rule};
 pub use http::Headers;
-pub use lab::{Builder, Cable, Lab, Side};
+pub use lab::{Builder, Cable, Lab, Side, Site, Uplink};
 pub use mail::{Mail, Part};
 pub use peer::{Answer, Behaviour, Listen, OldTls, Peer, Proxy, TlsVersion};
 pub use process::{Command, Output, Process, Signal};

@@ -127,6 +127,14 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Is the target in a private network (RFC 1918, RFC 4193), and so perhaps next door?
+    pub(super) fn is_private(&self) -> bool {
+        self.attempt.is_some_and(|attempt| match attempt.ip {
+            IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        })
+    }
+
     pub(super) fn closer_look(&self) -> Option<&'a AddressEvidence> {
         let ip = self.attempt?.ip;
         self.evidence.addresses.iter().find(|address| address.ip == ip)

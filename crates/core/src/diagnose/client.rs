@@ -60,7 +60,10 @@ fn controls(case: &Case<'_>) -> Option<Finding> {
     let dead = controls.iter().filter(|control| control.failure.is_some()).count();
     let names = controls.iter().map(|control| control.name.as_str()).collect::<Vec<_>>().join(", ");
     let (fact, ratios): (String, &'static [(C, f64)]) = if dead == controls.len() {
-        let ratios: &'static [(C, f64)] = if dead > 1 {
+        let ratios: &'static [(C, f64)] = if case.failed_with(&[F::TcpRefused]) {
+            // A refusal is an answer: whoever gets one is not offline.
+            &[(C::ClientOffline, 4.0)]
+        } else if dead > 1 {
             // Several things that fail at one moment have one cause, and it is near.
             &[(C::ClientOffline, 400.0)]
         } else {

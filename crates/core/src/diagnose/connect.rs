@@ -513,7 +513,7 @@ fn own_counters(case: &Case<'_>) -> Option<Finding> {
     None
 }
 
-/// A "no" that was given before any packet could have left.
+/// A "no" that was given before an answer to any packet could be back.
 fn local_decision(case: &Case<'_>) -> Option<Finding> {
     if !case.failed_to_connect() || !case.decided_locally() {
         return None;
@@ -538,18 +538,20 @@ fn local_decision(case: &Case<'_>) -> Option<Finding> {
             (C::HostDown, 0.01),
             (C::FirewallRejects, 0.01),
         ],
-        F::TcpRefused if !case.is_this_machine() => {
-            &[(C::ClientFirewall, 40.0), (C::ClientVpn, 5.0), (C::PathRejects, 0.1)]
+        // A reset from next door takes no longer than that.
+        F::TcpRefused if !case.is_this_machine() && !case.is_private() => {
+            &[(C::ClientFirewall, 8.0), (C::ClientVpn, 2.0), (C::PathRejects, 0.5)]
         }
         _ => return None,
+    };
+    let sooner = match case.failure? {
+        F::TcpRefused => "sooner than most networks bring an answer",
+        _ => "before a packet could have come back",
     };
     let blackhole = if code == errno::EINVAL { ", EINVAL as from a blackhole route" } else { "" };
     Some(Finding {
         stage: Stage::Client,
-        fact: format!(
-            "connect() failed within {}, before a packet could have come back{blackhole}",
-            millis(attempt.elapsed)
-        ),
+        fact: format!("connect() failed within {}, {sooner}{blackhole}", millis(attempt.elapsed)),
         source: "monotonic clock, empty error queue",
         ratios,
     })

@@ -20,11 +20,15 @@ pub(super) struct Place {
     pub(super) has_delay: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Role {
     FirstRouter,
     SecondRouter,
     Host(Side),
+    /// Between the client's network and one of its own, whose third number this is.
+    Gateway(u8),
+    /// In the network of the gateway with this name and number.
+    Behind(String, u8),
 }
 
 /// All hosts of a lab, routers first.
@@ -53,8 +57,28 @@ impl Place {
         Self { name: name.into(), role: Role::Host(side), v4, v6, has_delay: false }
     }
 
+    /// A gateway at the client's network, and the host behind it.
+    pub(super) fn site(name: &str, number: u8) -> [Self; 2] {
+        let gateway = format!("{name}gw");
+        let place =
+            |name: &str, role, (v4, v6)| Self { name: name.into(), role, v4, v6, has_delay: false };
+        [
+            place(&gateway, Role::Gateway(number), addresses(Side::Client.net(), number)),
+            place(name, Role::Behind(gateway.clone(), number), addresses(number, 10)),
+        ]
+    }
+
     pub(super) fn is_router(&self) -> bool {
-        !matches!(self.role, Role::Host(_))
+        !matches!(self.role, Role::Host(_) | Role::Behind(..))
+    }
+
+    /// The network whose router it is plugged into.
+    fn side(&self) -> Option<Side> {
+        match self.role {
+            Role::Host(side) => Some(side),
+            Role::Gateway(_) => Some(Side::Client),
+            Role::FirstRouter | Role::SecondRouter | Role::Behind(..) => None,
+        }
     }
 
     /// Links that need no other namespace: loopback, and a router's bridge for its network.
@@ -63,7 +87,7 @@ impl Place {
         let bridge = match self.role {
             Role::FirstRouter => "eth0",
             Role::SecondRouter => "eth1",
-            Role::Host(_) => return lines,
+            Role::Host(_) | Role::Gateway(_) | Role::Behind(..) => return lines,
         };
         let mac = mac(self.v4);
         let options = "type bridge stp_state 0 mcast_snooping 0";
@@ -74,20 +98,31 @@ impl Place {
     /// The veth pair to its router, made from outside.
     pub(super) fn cables(&self, stem: &str) -> Option<String> {
         let name = &self.name;
-        match self.role {
-            Role::FirstRouter => Some(format!(
-                "link add eth1 netns {stem}-r1 type veth peer name eth0 netns {stem}-r2"
-            )),
-            Role::Host(side) if !self.has_delay => Some(format!(
-                "link add eth0 netns {stem}-{name} type veth peer name p-{name} netns {stem}-{}",
-                side.router()
-            )),
-            Role::SecondRouter | Role::Host(_) => None,
+        let pair = |end: &str, at: &str, other: &str, there: &str| {
+            format!(
+                "link add {end} netns {stem}-{at} type veth peer name {other} netns {stem}-{there}"
+            )
+        };
+        match (&self.role, self.side()) {
+            (Role::FirstRouter, _) => Some(pair("eth1", "r1", "eth0", "r2")),
+            (Role::Behind(gateway, _), _) => Some(pair("eth0", name, "eth1", gateway)),
+            (_, Some(side)) if !self.has_delay => {
+                Some(pair("eth0", name, &format!("p-{name}"), side.router()))
+            }
+            _ => None,
         }
     }
 
     /// Addresses and routes, to be applied when the links are there.
     pub(super) fn network(&self) -> Vec<String> {
+        // One packet per segment on the wire, as on a real network: a path-MTU rule would
+        // otherwise also see (and drop) bundles of small segments.
+        let card = |router| {
+            let mut lines = vec!["link set eth0 gso_max_segs 1".to_string()];
+            lines.extend(interface("eth0", (self.v4, self.v6)));
+            lines.extend(route("default", "default", router));
+            lines
+        };
         match self.role {
             Role::FirstRouter => {
                 let mut lines = interface("eth0", addresses(1, 1));
@@ -101,14 +136,13 @@ impl Place {
                 lines.extend(route("10.99.1.0/24", "fd99:1::/64", addresses(3, 1)));
                 lines
             }
-            Role::Host(side) => {
-                // One packet per segment on the wire, as on a real network: a path-MTU rule would
-                // otherwise also see (and drop) bundles of small segments.
-                let mut lines = vec!["link set eth0 gso_max_segs 1".to_string()];
-                lines.extend(interface("eth0", (self.v4, self.v6)));
-                lines.extend(route("default", "default", addresses(side.net(), 1)));
+            Role::Host(side) => card(addresses(side.net(), 1)),
+            Role::Gateway(net) => {
+                let mut lines = card(addresses(Side::Client.net(), 1));
+                lines.extend(interface("eth1", addresses(net, 1)));
                 lines
             }
+            Role::Behind(_, net) => card(addresses(net, 1)),
         }
     }
 }
@@ -141,12 +175,19 @@ impl Side {
 pub(super) fn router_ports(places: &[Place]) -> BTreeMap<&'static str, Vec<String>> {
     let mut ports: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for place in places.iter().filter(|place| !place.has_delay) {
-        if let Role::Host(side) = place.role {
+        if let Some(side) = place.side() {
             let lines = plug(&format!("p-{}", place.name), side.bridge());
             ports.entry(side.router()).or_default().extend(lines);
         }
     }
     ports
+}
+
+/// Lines for `r1` and `r2` that make them know the network behind a gateway.
+pub(super) fn routes_to_site(number: u8) -> [(&'static str, Vec<String>); 2] {
+    let (v4, v6) = (format!("10.99.{number}.0/24"), format!("fd99:{number}::/64"));
+    let via = |net, number| route(&v4, &v6, addresses(net, number));
+    [("r1", via(Side::Client.net(), number)), ("r2", via(3, 1))]
 }
 
 /// Lines that plug a delay line's end into `r1`'s bridge.

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use whydown_lab::{Answer, Behaviour, Lab, Peer, Receiver, Rule, Side, try_until, until};
+use whydown_lab::{
+    Answer, Behaviour, Hook, Lab, Peer, Receiver, Rule, Side, Site, Uplink, try_until, until,
+};
 
 use super::Probe;
+use super::world::{SIXTEEN, site};
 use crate::outage::{Server, millis_between, now, time};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -126,7 +129,7 @@ fn told_of_silence_and_return(
 #[test]
 fn a_server_that_is_cut_off_blames_itself_and_tells_later_what_has_stopped() {
     let lab = Lab::builder().small().build();
-    let home = lab.add_host("home", Side::Client, 40);
+    let Site { host: home, gateway } = lab.add_site("home", 40, Uplink::Routed);
     let page = |port| Peer::start(&lab.server(), port, Behaviour::Http(Answer::new(200)));
     let (_shop, late) = (page(80), page(81));
     let monitor = |name, when, port| {
@@ -143,20 +146,21 @@ fn a_server_that_is_cut_off_blames_itself_and_tells_later_what_has_stopped() {
     );
     let server = Server::start_open(&home, &config);
     let mut probes = Vec::new();
-    for i in 0..3_u8 {
-        let host = lab.add_host(&format!("p{i}"), Side::Server, 100 + i);
-        probes.push(Probe::start(&server, &host, &["--name", &format!("p{i}")]));
+    for (i, (name, region, network)) in SIXTEEN.into_iter().enumerate() {
+        let location = ["--name", name, "--region", region, "--network", network];
+        probes.push(Probe::start(&server, &site(&lab, i, name).host, &location));
     }
+    // The server itself is one more.
+    let all = SIXTEEN.len() + 1;
     let all_see_it = |name: &str, state: &str| {
         until(PATIENCE, format!("all places to see {name} {state}"), || {
             let monitor = server.get(&format!("/monitors/{name}"));
             let places = monitor["places"].as_object()?;
-            (places.values().filter(|place| place["state"] == state).count() == 4).then_some(())
+            (places.values().filter(|place| place["state"] == state).count() == all).then_some(())
         });
     };
     ["shop", "anyone", "late"].iter().for_each(|name| all_see_it(name, "up"));
-    // At its own router: what passes through the bridge of the other one goes on.
-    lab.r1().rule(Rule::DropAll(whydown_lab::Hook::Forward));
+    gateway.rule(Rule::DropAll(Hook::Forward));
     let cut = now();
     let _: Option<()> = try_until(Duration::from_secs(15), || None);
     drop(late);
@@ -166,15 +170,15 @@ fn a_server_that_is_cut_off_blames_itself_and_tells_later_what_has_stopped() {
     assert!(told.is_empty(), "{told:?}");
     let state = server.get("/monitors/shop")["state"].clone();
     println!("the server's own uplink is cut: expected nothing, found nothing; shop is {state}");
-    lab.r1().forget_rules();
+    gateway.forget_rules();
     let back = now();
     ["shop", "anyone"].iter().for_each(|name| all_see_it(name, "up"));
     let incident = until(PATIENCE, format!("what has stopped: {}", server.output()), || {
-        open(&server).into_iter().find(|one| one["diagnosis"]["scope"]["failing"] == 4)
+        open(&server).into_iter().find(|one| one["diagnosis"]["scope"]["failing"] == all)
     });
     let scope = &incident["diagnosis"]["scope"];
     println!(
-        "the service has stopped while the server was cut off for {} ms: expected global of 4, \
+        "the service has stopped while the server was cut off for {} ms: expected global of {all}, \
          found {} of {}, which began {} ms after it did",
         millis_between(cut, back),
         scope["kind"],

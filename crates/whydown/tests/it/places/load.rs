@@ -20,8 +20,7 @@ mod timing {
     use crate::cost::{memory, ticks};
     use crate::outage::{arrival, millis_between, now, time};
     use crate::places::Probe;
-    use crate::places::sixteen::PLACES;
-    use crate::places::world::{World, number};
+    use crate::places::world::{SIXTEEN, World, number};
 
     /// Places with a probe that makes its checks.
     const REAL: usize = 2;
@@ -81,20 +80,20 @@ mod timing {
             let listens: String = (0..PORTS).map(|i| format!("listen {};", PORT + i)).collect();
             let page = format!("server {{ {listens} location / {{ return 200 fine; }} }}");
             let nginx = Nginx::start(&lab.server(), &page);
-            let many = lab.add_host("many", Side::Client, number(PLACES.len()));
+            let many = lab.add_host("many", Side::Client, number(SIXTEEN.len()));
             let scripted = Scripted::on(&many);
             // Something breaks five times in an interval, and stays so until all have seen it.
             let pace = (size.interval / 5, size.interval * 3 / 2);
             let (works, refuses) = ("http://10.99.2.10:9000/", "http://10.99.2.10:8999/");
             let script = Script::new((scripted.runtime(), works, refuses), size.monitors, pace);
             let begin = Instant::now();
-            let (mut world, tokens) = World::invite(lab, &PLACES, &size.config());
+            let (mut world, tokens) = World::invite(lab, &SIXTEEN, &size.config());
             let script = Arc::new(script);
             let invited = begin.elapsed();
             let begin = Instant::now();
             for (place, token) in tokens.into_iter().enumerate() {
                 if place < REAL {
-                    let host = world.lab.add_host(PLACES[place].0, Side::Client, number(place));
+                    let host = world.lab.add_host(SIXTEEN[place].0, Side::Client, number(place));
                     let probe = Probe::with_token(&world.server, &host, token, Vec::new());
                     world.probes.push(probe);
                 } else {
@@ -111,7 +110,7 @@ mod timing {
                  probes know their monitors {assigned:.1?} later, and there is a first word on all \
                  from everywhere {:.1?} after that",
                 load.size.monitors,
-                PLACES.len(),
+                SIXTEEN.len(),
                 begin.elapsed().saturating_sub(assigned)
             );
             (load, said)
@@ -136,10 +135,10 @@ mod timing {
 
         /// Is the sample up everywhere, and has every check been reported once?
         fn is_fine(&self) -> bool {
-            let scripted = u64::try_from(PLACES.len() - REAL).unwrap() * self.size.monitors;
+            let scripted = u64::try_from(SIXTEEN.len() - REAL).unwrap() * self.size.monitors;
             let seen = |monitor: &Value| {
                 let places = monitor["places"].as_object().map(serde_json::Map::len);
-                monitor["state"] == "up" && places == Some(PLACES.len())
+                monitor["state"] == "up" && places == Some(SIXTEEN.len())
             };
             self.script.reports() >= scripted && self.sample().iter().all(seen)
         }
@@ -152,7 +151,7 @@ mod timing {
             let of = |place: &str| -> Vec<Duration> {
                 sample.iter().map(|monitor| age(time(&monitor["places"][place]["at"]))).collect()
             };
-            let all: Vec<Vec<Duration>> = PLACES.iter().map(|place| of(place.0)).collect();
+            let all: Vec<Vec<Duration>> = SIXTEEN.iter().map(|place| of(place.0)).collect();
             let mut newest: Vec<Duration> =
                 all.iter().map(|ages| *ages.iter().min().unwrap()).collect();
             newest.sort();
@@ -197,7 +196,7 @@ mod timing {
              most {} ms after the first failing check",
             load.size.monitors,
             load.size.interval.as_secs(),
-            PLACES.len(),
+            SIXTEEN.len(),
             100.0 * share,
             memory(pid).0 / 1_024,
             newest[newest.len() / 2].as_millis(),

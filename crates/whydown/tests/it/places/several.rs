@@ -1,5 +1,6 @@
 //! What breaks only in part, or while a part of the fleet is gone: some addresses, one IP family,
-//! lossy lines, a dead probe, a region that can't reach the server. Six locations look on.
+//! lossy lines, wrong clocks, a dead probe, a region that can't reach the server. Sixteen locations
+//! look on.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -8,22 +9,18 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use whydown_lab::{Answer, Behaviour, DnsServer, Lab, Listen, Peer, try_until, until};
 
-use super::world::{Location, PATIENCE, World, number};
+use super::world::{PATIENCE, SIXTEEN, World};
 
-/// The last one has no IPv6.
-const PLACES: [Location; 6] = [
-    ("p1", "eu", "AS 1"),
-    ("p2", "eu", "AS 2"),
-    ("p3", "us", "AS 1"),
-    ("p4", "us", "AS 2"),
-    ("p5", "asia", "AS 1"),
-    ("p6", "asia", "AS 2"),
-];
-const REGION: [usize; 2] = [0, 1];
-const LOSSY: [usize; 3] = [0, 1, 2];
+/// Who is in it sees more fail than the others, and later can't reach the server.
+const REGION: [usize; 4] = [0, 1, 2, 3];
+/// Half of them.
+const LOSSY: [usize; 8] = [0, 2, 4, 6, 8, 10, 12, 14];
 /// Its probe is killed.
-const KILLED: usize = 4;
-const NO_IPV6: usize = 5;
+const KILLED: usize = 8;
+/// Their clocks are ten minutes off.
+const FAST: usize = 10;
+const SLOW: usize = 13;
+const NO_IPV6: usize = 15;
 
 /// Kind of scope, places that fail, places that can tell.
 type Told = (&'static str, usize, usize);
@@ -61,31 +58,31 @@ static TABLE: [Scenario; 12] = {
             "two of three addresses refuse",
             "three.test:9001",
             "majority",
-            Told(("address", 6, 6)),
+            Told(("address", 16, 16)),
         ),
         scenario(
             "two of three addresses are silent",
             "three.test:9002",
             "majority",
-            Told(("address", 6, 6)),
+            Told(("address", 16, 16)),
         ),
         // Who has no IPv6 can't see it, and says nothing against it.
-        scenario("only IPv6 refuses", "both.test:9003", "majority", Told(("family", 5, 6))),
-        scenario("only IPv6 is silent", "both.test:9004", "majority", Told(("family", 5, 6))),
-        scenario("only IPv4 refuses", "both.test:9005", "majority", Told(("family", 6, 6))),
+        scenario("only IPv6 refuses", "both.test:9003", "majority", Told(("family", 15, 16))),
+        scenario("only IPv6 is silent", "both.test:9004", "majority", Told(("family", 15, 16))),
+        scenario("only IPv4 refuses", "both.test:9005", "majority", Told(("family", 16, 16))),
         scenario(
             "any: two of three addresses, from one region",
             "three.test:9006",
             "any",
-            Told(("regional", 2, 6)),
+            Told(("regional", 4, 16)),
         ),
         scenario(
             "any: only IPv6, from one region",
             "both.test:9007",
             "any",
-            Told(("regional", 2, 6)),
+            Told(("regional", 4, 16)),
         ),
-        scenario("the service stops", "10.99.2.10:9008", "majority", Told(("global", 6, 6))),
+        scenario("the service stops", "10.99.2.10:9008", "majority", Told(("global", 16, 16))),
         scenario("nothing breaks", "10.99.2.10:9009", "majority", Nothing),
         scenario("half of the places are lossy", "10.99.2.10:9010", "majority", NeverEveryone),
         scenario("any: half of the places are lossy", "10.99.2.10:9010", "any", NeverEveryone),
@@ -93,45 +90,28 @@ static TABLE: [Scenario; 12] = {
     ]
 };
 
-/// What the router of the places does from the moment of the fault on.
-fn rules() -> String {
-    let from = |places: &[usize]| {
-        let all: Vec<String> = places.iter().map(|i| format!("10.99.1.{}", number(*i))).collect();
-        all.join(", ")
-    };
-    let from6: Vec<String> = REGION.iter().map(|i| format!("fd99:1::{}", number(*i))).collect();
-    let (region, region6, lossy) = (from(&REGION), from6.join(", "), from(&LOSSY));
-    [
-        "ip daddr { 10.99.2.11, 10.99.2.12 } tcp dport 9002 drop".to_owned(),
-        "meta nfproto ipv6 tcp dport 9004 drop".to_owned(),
-        format!(
-            "ip saddr {{ {region} }} ip daddr {{ 10.99.2.11, 10.99.2.12 }} tcp dport 9006 reject \
-             with tcp reset"
-        ),
-        format!("ip6 saddr {{ {region6} }} tcp dport 9007 reject with tcp reset"),
-        format!("ip saddr {{ {lossy} }} tcp dport 9010 numgen random mod 100 < 40 drop"),
-        format!("ip daddr {{ {lossy} }} tcp sport 9010 numgen random mod 100 < 40 drop"),
-    ]
-    .iter()
-    .fold(
-        String::from(
-            "add table inet fault\n\
-             add chain inet fault forward { type filter hook forward priority -10; }\n",
-        ),
-        |rules, rule| format!("{rules}add rule inet fault forward {rule}\n"),
-    )
+fn rules(all: &[&str]) -> Vec<String> {
+    all.iter().map(|rule| (*rule).to_owned()).collect()
 }
 
-/// The region can't reach the server any more.
-fn unlinked() -> String {
-    let places: Vec<String> = REGION.iter().map(|i| format!("10.99.1.{}", number(*i))).collect();
-    let places = places.join(", ");
-    format!(
-        "add table inet link\n\
-         add chain inet link forward {{ type filter hook forward priority -10; }}\n\
-         add rule inet link forward ip saddr {{ {places} }} tcp dport 8088 drop\n\
-         add rule inet link forward ip daddr {{ {places} }} tcp sport 8088 drop\n"
-    )
+/// What breaks on the way of all, of a region, and of the lossy ones.
+fn break_ways(world: &World) {
+    let all: Vec<usize> = (0..SIXTEEN.len()).collect();
+    let silent = [
+        "ip daddr { 10.99.2.11, 10.99.2.12 } tcp dport 9002 drop",
+        "meta nfproto ipv6 tcp dport 9004 drop",
+    ];
+    let refused = [
+        "ip daddr { 10.99.2.11, 10.99.2.12 } tcp dport 9006 reject with tcp reset",
+        "meta nfproto ipv6 tcp dport 9007 reject with tcp reset",
+    ];
+    let lost = [
+        "tcp dport 9010 numgen random mod 100 < 40 drop",
+        "tcp sport 9010 numgen random mod 100 < 40 drop",
+    ];
+    world.forward(&all, "silent", &rules(&silent));
+    world.forward(&REGION, "refused", &rules(&refused));
+    world.forward(&LOSSY, "lost", &rules(&lost));
 }
 
 fn monitors() -> String {
@@ -234,7 +214,7 @@ impl World {
         let path = format!("/monitors/{}/observations?limit=1000", name.replace(' ', "%20"));
         let seen = self.server.get(&path)["observations"].as_array().unwrap().clone();
         let fails = |one: &&Value| one["state"] == "down";
-        let lossy: Vec<&str> = LOSSY.iter().map(|i| PLACES[*i].0).collect();
+        let lossy: Vec<&str> = LOSSY.iter().map(|i| SIXTEEN[*i].0).collect();
         let of_lossy = |one: &&Value| lossy.contains(&one["location"].as_str().unwrap());
         let lost = seen.iter().filter(fails).filter(of_lossy).count();
         let others = seen.iter().filter(fails).count() - lost;
@@ -256,12 +236,16 @@ impl World {
     }
 }
 
-/// Six locations, the last of them without IPv6.
+/// Sixteen locations: one without IPv6, two with wrong clocks.
 fn world(lab: Lab) -> World {
-    World::start_with(lab, &PLACES, &monitors(), |i, host| {
-        if i == NO_IPV6 {
+    World::start_with(lab, &SIXTEEN, &monitors(), |i, host| match i {
+        NO_IPV6 => {
             host.sysctl(&[("net.ipv6.conf.all.disable_ipv6", "1")]);
+            &[]
         }
+        FAST => &["faketime", "-f", "+10m"],
+        SLOW => &["faketime", "-f", "-10m"],
+        _ => &[],
     })
 }
 
@@ -273,25 +257,25 @@ fn what_breaks_in_part_is_told_for_whom_it_breaks_whoever_is_away() {
     world.wait_fine(TABLE.len());
     assert!(world.incidents().is_empty(), "nothing was told of a world that is fine");
     let begin = Instant::now();
-    world.lab.r1().nft(&rules());
+    break_ways(&world);
     services.stopping.clear();
     world.expect_all("", &TABLE);
     println!("all right within {:.1?}", begin.elapsed());
 
     // A region loses its links, and one more probe dies.
-    world.lab.r1().nft(&unlinked());
+    world.forward(&REGION, "link", &rules(&["tcp dport 8088 drop", "tcp sport 8088 drop"]));
     world.probes[KILLED].kill();
     let gone: BTreeSet<String> =
-        REGION.iter().chain([&KILLED]).map(|i| PLACES[*i].0.to_owned()).collect();
+        REGION.iter().chain([&KILLED]).map(|i| SIXTEEN[*i].0.to_owned()).collect();
     let quiet = TABLE[QUIET].name;
-    until(PATIENCE, "three places to be silent", || (world.silent(quiet) == gone).then_some(()));
+    until(PATIENCE, "five places to be silent", || (world.silent(quiet) == gone).then_some(()));
     println!("a region is cut off from the server: silent are {:?}", world.silent(quiet));
     world.expect("a region is cut off from the server, the service is fine", quiet, None);
     let state = world.server.get("/monitors/nothing%20breaks")["state"].clone();
     assert_eq!(state, "up", "as those see it who can tell");
     let later = TABLE[LATER].name;
     drop(services.later.take());
-    world.expect("the service stops while a region is cut off", later, Some(("global", 3, 3)));
+    world.expect("the service stops while a region is cut off", later, Some(("global", 11, 11)));
     for Scenario { name, expected, .. } in &TABLE {
         if let Expected::Told((kind, ..)) = expected {
             let (count, found) = world.told(name);
@@ -302,10 +286,10 @@ fn what_breaks_in_part_is_told_for_whom_it_breaks_whoever_is_away() {
     }
 
     // All are back; what they have seen meanwhile begins nothing new.
-    world.lab.r1().nft("delete table inet link\n");
+    REGION.iter().for_each(|place| world.gateways[*place].nft("delete table inet link\n"));
     world.probes[KILLED].start_again();
     until(PATIENCE, "all places to speak", || world.silent(quiet).is_empty().then_some(()));
-    world.expect("the service has stopped, all places are back", later, Some(("global", 6, 6)));
+    world.expect("the service has stopped, all places are back", later, Some(("global", 16, 16)));
     world.expect_all(", all places are back", &TABLE[..LATER]);
     let _: Option<()> = try_until(Duration::from_secs(4), || None);
     world.expect_all(", a round later", &TABLE[..LATER]);

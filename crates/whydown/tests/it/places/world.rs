@@ -1,10 +1,11 @@
-//! Locations in networks of their own, linked to one server that tells a receiver of everything.
+//! Locations behind routers and firewalls of their own, linked to one server that tells a receiver
+//! of everything.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use whydown_lab::{Host, Lab, Receiver, Side, until};
+use whydown_lab::{Host, Lab, Receiver, Side, Site, Uplink, until};
 
 use super::Probe;
 use crate::outage::Server;
@@ -15,9 +16,34 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(100);
 /// Name, region and network of a location.
 pub(super) type Location = (&'static str, &'static str, &'static str);
 
+pub(super) const SIXTEEN: [Location; 16] = [
+    ("p1", "eu", "AS 1"),
+    ("p2", "eu", "AS 2"),
+    ("p3", "eu", "AS 3"),
+    ("p4", "eu", "AS 4"),
+    ("p5", "us", "AS 1"),
+    ("p6", "us", "AS 2"),
+    ("p7", "us", "AS 3"),
+    ("p8", "us", "AS 4"),
+    ("p9", "asia", "AS 1"),
+    ("p10", "asia", "AS 2"),
+    ("p11", "asia", "AS 3"),
+    ("p12", "asia", "AS 4"),
+    ("p13", "south", "AS 1"),
+    ("p14", "south", "AS 2"),
+    ("p15", "south", "AS 3"),
+    ("p16", "south", "AS 4"),
+];
+
 /// A place's last number in 10.99.1.0/24.
 pub(super) fn number(place: usize) -> u8 {
     100 + u8::try_from(place).unwrap()
+}
+
+/// The site of a location. Every other one shares its router's address, as a home does.
+pub(super) fn site(lab: &Lab, place: usize, name: &str) -> Site {
+    let uplink = if place.is_multiple_of(2) { Uplink::Masqueraded } else { Uplink::Routed };
+    lab.add_site(name, number(place), uplink)
 }
 
 pub(super) struct World {
@@ -25,34 +51,35 @@ pub(super) struct World {
     pub(super) receiver: Receiver,
     pub(super) server: Server,
     pub(super) probes: Vec<Probe>,
+    /// The router of each location.
+    pub(super) gateways: Vec<Host>,
 }
 
 impl World {
     /// A server without a probe of its own, and a probe at each location.
     pub(super) fn start(lab: Lab, locations: &[Location], monitors: &str) -> Self {
-        Self::start_with(lab, locations, monitors, |_, _| {})
+        Self::start_with(lab, locations, monitors, |_, _| &[])
     }
 
-    /// The same, with something done to each host before its probe starts.
+    /// The same, with something done to each host before its probe starts, and with words before
+    /// its command.
     pub(super) fn start_with(
         lab: Lab,
         locations: &[Location],
         monitors: &str,
-        prepare: impl Fn(usize, &Host),
+        prepare: impl Fn(usize, &Host) -> &'static [&'static str],
     ) -> Self {
         let (mut world, tokens) = Self::invite(lab, locations, monitors);
-        let hosts = locations.iter().enumerate().map(|(i, (name, ..))| {
-            let host = world.lab.add_host(name, Side::Client, number(i));
-            prepare(i, &host);
-            host
-        });
-        let hosts: Vec<Host> = hosts.collect();
-        let probe = |(host, token): (&Host, String)| {
+        let sites = locations.iter().enumerate().map(|(i, (name, ..))| site(&world.lab, i, name));
+        let sites: Vec<Site> = sites.collect();
+        let probe = |((i, site), token): ((usize, &Site), String)| {
             // On machines of their own they would not take the server's processor.
-            let modest = ["nice", "-n", "10"].map(str::to_owned).to_vec();
-            Probe::with_token(&world.server, host, token, modest)
+            let words = ["nice", "-n", "10"].iter().chain(prepare(i, &site.host));
+            let words = words.map(|word| (*word).to_owned()).collect();
+            Probe::with_token(&world.server, &site.host, token, words)
         };
-        world.probes = hosts.iter().zip(tokens).map(probe).collect();
+        world.probes = sites.iter().enumerate().zip(tokens).map(probe).collect();
+        world.gateways = sites.into_iter().map(|site| site.gateway).collect();
         world
     }
 
@@ -70,7 +97,19 @@ impl World {
             server.add_location(&["--name", name, "--region", region, "--network", network])
         });
         let tokens = tokens.collect();
-        (Self { lab, receiver, server, probes: Vec::new() }, tokens)
+        (Self { lab, receiver, server, probes: Vec::new(), gateways: Vec::new() }, tokens)
+    }
+
+    /// Has the routers of some places do something with what they pass on.
+    pub(super) fn forward(&self, places: &[usize], table: &str, rules: &[String]) {
+        let mut text = format!(
+            "add table inet {table}\n\
+             add chain inet {table} forward {{ type filter hook forward priority -10; }}\n"
+        );
+        for rule in rules {
+            text += &format!("add rule inet {table} forward {rule}\n");
+        }
+        places.iter().for_each(|place| self.gateways[*place].nft(&text));
     }
 
     /// Waits until every monitor is fine, as every place says.
