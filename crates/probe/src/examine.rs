@@ -34,6 +34,8 @@ pub struct Settings {
     pub check: observe::Settings,
     /// How evidence is collected.
     pub investigate: investigate::Settings,
+    /// What examinations with these settings have found a moment ago, and share.
+    pub recent: investigate::Recent,
     /// Begin to look around while a check is still waiting in silence, so that the verdict comes
     /// soon after its timeout. Costs a second connection to targets that are only slow; for
     /// somebody who waits at a terminal, not for monitors.

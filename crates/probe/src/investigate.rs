@@ -1,8 +1,8 @@
 //! Looking around at the moment of failure: facts that tell causes apart, collected side by side
 //! within a budget, without privileges where the kernel allows it. No verdict is given here.
 //!
-//! Polite: a handful of connections per failing address, one datagram, no port scan; ICMP answers
-//! are rate-limited everywhere, so few are asked for.
+//! Polite: a handful of connections per failing address, however many monitors it has, one
+//! datagram, no port scan; ICMP answers are rate-limited everywhere, so few are asked for.
 
 mod address;
 mod clock;
@@ -11,6 +11,7 @@ mod inside;
 mod marks;
 mod names;
 mod neighbours;
+mod recent;
 mod silence;
 mod speak;
 mod trace;
@@ -28,6 +29,8 @@ use whydown_core::observation::{Attempt, Observation};
 use whydown_core::target::Host;
 
 use crate::{examine, observe};
+
+pub use recent::Recent;
 
 /// Failing addresses looked at more closely.
 pub const ADDRESSES_MAX: usize = 3;
@@ -71,6 +74,7 @@ struct Look<'a> {
     monitor: &'a Monitor,
     settings: &'a Settings,
     check: &'a observe::Settings,
+    recent: &'a Recent,
     deadline: Instant,
 }
 
@@ -93,7 +97,8 @@ pub async fn investigate(
 ) -> Evidence {
     let begin = Instant::now();
     let deadline = begin + settings.investigate.budget;
-    let look = Look { monitor, settings: &settings.investigate, check: &settings.check, deadline };
+    let examine::Settings { check, investigate: settings, recent, .. } = settings;
+    let look = Look { monitor, settings, check, recent, deadline };
     let failing = failing_attempts(observations);
     let addresses: Vec<IpAddr> = failing.iter().map(|attempt| attempt.ip).collect();
     let around = join_all(failing.iter().map(|attempt| address::look_at(&look, attempt)));
@@ -101,7 +106,7 @@ pub async fn investigate(
         around,
         inside::look_inside(&look, &failing),
         names::compare(&look, observations),
-        controls::touch(&look),
+        recent.controls(controls::touch(&look)),
         own_side(&look, addresses, observations),
     );
     let mut evidence = Evidence {

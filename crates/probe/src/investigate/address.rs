@@ -8,6 +8,7 @@ use tokio::time::timeout_at;
 use whydown_core::evidence::AddressEvidence;
 use whydown_core::failure::Failure;
 use whydown_core::observation::{Attempt, Step};
+use whydown_core::target::Scheme;
 
 use super::{Around, Look, marks, neighbours, silence, speak, trace, ttl};
 use crate::observe::{Check, attempts};
@@ -16,12 +17,23 @@ use crate::tls::Hello;
 /// Segment size that passes every path: IPv4's smallest reassembly buffer less headers.
 const SMALL_SEGMENT_BYTES: u16 = 536;
 
-/// What a failure makes worth looking at.
-struct Wanted {
+/// What is asked of an address itself, whoever its visitor is. Where two monitors ask the same,
+/// one answer is for both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Question {
+    /// It says which neighbours are usual.
+    scheme: Scheme,
+    remote: SocketAddr,
+    failure: Option<Failure>,
     neighbours: bool,
     reset: bool,
     trace: bool,
     alive: bool,
+}
+
+/// What a failure makes worth looking at.
+struct Wanted {
+    shared: Question,
     speaks: bool,
     small_segments: bool,
     small_hello: bool,
@@ -50,11 +62,17 @@ impl Wanted {
         );
         // Our own routing said no: no packet ever left.
         let local = unconnected && attempt.icmp.is_none() && attempt.tcp.is_none() && !unheard;
-        Self {
+        let shared = Question {
+            scheme: look.monitor.target.scheme,
+            remote: SocketAddr::new(attempt.ip, attempt.port),
+            failure: attempt.failure,
             neighbours: !local || failure == F::TcpRefused,
             reset: failure == F::TcpRefused && attempt.icmp.is_none(),
             trace: unheard || (look.settings.deep && unconnected && !local),
             alive: unheard || (unreachable && !local) || failure == F::IcmpNoReply,
+        };
+        Self {
+            shared,
             speaks: strange && !unconnected,
             small_hello: !unconnected
                 && attempt.step == Step::TlsHandshake
@@ -72,25 +90,33 @@ impl Wanted {
 /// Looks at the address of a failing attempt.
 pub(super) async fn look_at(look: &Look<'_>, attempt: &Attempt) -> Around {
     let wanted = Wanted::after(attempt, look);
-    let remote = SocketAddr::new(attempt.ip, attempt.port);
-    let (way, alive, speaks, small, small_hello) = tokio::join!(
-        the_way(look, attempt, &wanted),
-        when(wanted.alive, silence::alive(look, attempt.ip)),
+    let remote = wanted.shared.remote;
+    let (around, speaks, small, small_hello) = tokio::join!(
+        look.recent.around(wanted.shared, around(look, attempt, wanted.shared)),
         when(wanted.speaks, speak::identify(look, remote)),
         when(wanted.small_segments, small_segments(look, attempt)),
         when(wanted.small_hello, speak::speaks_tls(look, remote, Hello::Small)),
     );
-    let (mut found, neighbours, missing) = way;
-    found.alive = alive;
+    let (mut found, neighbours, missing) = around;
     found.speaks = speaks.flatten();
     found.small_segments_answered = small.flatten();
     found.small_hello_answered = small_hello;
     (found, neighbours, missing)
 }
 
+/// What anybody would find.
+async fn around(look: &Look<'_>, attempt: &Attempt, wanted: Question) -> Around {
+    let (mut way, alive) = tokio::join!(
+        the_way(look, attempt, wanted),
+        when(wanted.alive, silence::alive(look, attempt.ip)),
+    );
+    way.0.alive = alive;
+    way
+}
+
 /// What the packets to a port meet on their way, compared with those to its neighbours.
-async fn the_way(look: &Look<'_>, attempt: &Attempt, wanted: &Wanted) -> Around {
-    let remote = SocketAddr::new(attempt.ip, attempt.port);
+async fn the_way(look: &Look<'_>, attempt: &Attempt, wanted: Question) -> Around {
+    let remote = wanted.remote;
     let mut found = AddressEvidence::new(attempt.ip);
     let mut missing = Vec::new();
     let rtt = round_trip(attempt);

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use whydown_core::evidence::{AddressEvidence, Evidence, HopAnswer};
 use whydown_core::failure::Failure;
 use whydown_core::monitor::Monitor;
@@ -75,6 +76,34 @@ fn who_sent_the_reset_is_told_by_its_ttl_its_type_of_service_and_its_flow_label(
         }
     }
     drop(web);
+}
+
+/// Thousands of monitors of a host that is in trouble are no reason to flood it.
+#[test]
+fn monitors_of_one_address_that_fail_at_once_look_around_once() {
+    const MONITORS: usize = 100;
+    let lab = Lab::new();
+    let (client, server) = (lab.client(), lab.server());
+    let web = Peer::start(&server, 80, Behaviour::Http(Answer::new(200)));
+    let failing = monitor("tcp://10.99.2.10:9000");
+    let once = |settings| {
+        let failing = &failing;
+        async move { examine(failing, settings, Before::default()).await.evidence }
+    };
+    let (mine, shared) = (Settings::default(), Settings::default());
+    let alone = on(&client, once(&mine));
+    let asked_by_one = web.accepted();
+    assert!(asked_by_one > 0, "a neighbour was touched");
+    let all = on(&client, join_all((0..MONITORS).map(|_| once(&shared))));
+    for evidence in &all {
+        assert!(evidence.observations.len() > 1, "each has its own repeats");
+        assert_eq!(evidence.neighbours.len(), alone.neighbours.len());
+        assert_eq!(only(evidence).reset_ttl, only(&alone).reset_ttl);
+        assert_eq!(only(evidence).open_ttl, Some((80, 62)));
+    }
+    // A look is shared for a second, and a busy machine may need more of them.
+    let looks = (web.accepted() - asked_by_one) / asked_by_one;
+    assert!((1..MONITORS / 10).contains(&looks), "{looks} looks of {MONITORS} monitors");
 }
 
 #[test]
