@@ -245,6 +245,11 @@ pub struct Control {
     pub failure: Option<Failure>,
 }
 
+impl Control {
+    /// The name of a default gateway.
+    pub const GATEWAY: &str = "default gateway";
+}
+
 /// The checking machine's own side, as far as it matters for the target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {

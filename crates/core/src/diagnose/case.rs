@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::evidence::{AddressEvidence, Evidence, Neighbour};
+use crate::evidence::{AddressEvidence, Evidence, HopAnswer, Neighbour};
 use crate::failure::Failure;
 use crate::observation::{Attempt, IcmpError, Observation, State};
 use crate::target::{PortSource, Target};
@@ -109,6 +109,20 @@ impl<'a> Case<'a> {
         } else {
             Sender::Router(sender)
         })
+    }
+
+    /// Did the target itself say no, as far as the answer tells? A reset has no other sender.
+    pub(super) fn target_answers(&self) -> bool {
+        match self.icmp() {
+            None => self.failed_with(&[Failure::TcpRefused]),
+            Some(_) => self.icmp_sender() == Some(Sender::Destination),
+        }
+    }
+
+    /// The last router that answers on the way to a silent port.
+    pub(super) fn last_hop(&self) -> Option<IpAddr> {
+        let trace = &self.closer_look()?.trace;
+        trace.iter().rev().find(|hop| hop.answer == HopAnswer::TimeExceeded)?.sender
     }
 
     /// Was the attempt ended by this machine, without a packet?

@@ -1,9 +1,10 @@
 //! The visitor's own side: no network, own routes and rules, tunnels, proxies, blocked ports.
 
 use crate::cause::Cause as C;
+use crate::evidence::Control;
 use crate::failure::{Failure as F, Stage};
 
-use super::case::Case;
+use super::case::{Case, Sender};
 use super::{Finding, Rule};
 
 pub(super) const RULES: &[Rule] =
@@ -57,27 +58,67 @@ fn controls(case: &Case<'_>) -> Option<Finding> {
     if controls.is_empty() || !failed_on_the_way(case) || case.is_this_machine() {
         return None;
     }
-    let dead = controls.iter().filter(|control| control.failure.is_some()).count();
-    let names = controls.iter().map(|control| control.name.as_str()).collect::<Vec<_>>().join(", ");
-    let (fact, ratios): (String, &'static [(C, f64)]) = if dead == controls.len() {
-        let ratios: &'static [(C, f64)] = if case.failed_with(&[F::TcpRefused]) {
-            // A refusal is an answer: whoever gets one is not offline.
-            &[(C::ClientOffline, 4.0)]
-        } else if dead > 1 {
-            // Several things that fail at one moment have one cause, and it is near.
-            &[(C::ClientOffline, 400.0)]
-        } else {
-            &[(C::ClientOffline, 40.0)]
-        };
-        (format!("nothing else answers either: {names}"), ratios)
-    } else {
-        let alive = controls.len() - dead;
+    let (near, beyond): (Vec<&Control>, Vec<&Control>) =
+        controls.iter().partition(|control| is_near(control, controls));
+    let alive = |those: &[&Control]| those.iter().filter(|c| c.failure.is_none()).count();
+    let (near_alive, beyond_alive) = (alive(&near), alive(&beyond));
+    let (fact, ratios): (String, &'static [(C, f64)]) = if beyond_alive > 0 {
+        let alive = near_alive + beyond_alive;
         (
             format!("this machine is online: {alive} of {} controls answer", controls.len()),
             &[(C::ClientOffline, 0.02)],
         )
+    } else if near_alive == 0 {
+        (format!("nothing else answers either: {}", names(controls)), when_all_is_dead(case))
+    } else if beyond.is_empty() || !case.failed_to_connect() {
+        (format!("the own network answers: {}", names(near)), &[(C::ClientOffline, 0.1)])
+    } else {
+        let names = names(beyond);
+        (
+            format!("the own network answers, and nothing beyond it: {names}"),
+            when_only_the_near_answers(case, &near),
+        )
     };
     Some(Finding { stage: Stage::Client, fact, source: "control targets", ratios })
+}
+
+/// Is it part of the own network? A router that has lost its way out still answers.
+fn is_near(control: &Control, all: &[Control]) -> bool {
+    let is_gateway = |other: &Control| other.name == Control::GATEWAY;
+    control.address.is_loopback()
+        || is_gateway(control)
+        || all.iter().any(|other| is_gateway(other) && other.address == control.address)
+}
+
+fn names<'a>(controls: impl IntoIterator<Item = &'a Control>) -> String {
+    controls.into_iter().map(|control| control.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn when_all_is_dead(case: &Case<'_>) -> &'static [(C, f64)] {
+    // Several things that fail at one moment have one cause, and it is near.
+    let several = case.evidence.controls.len() > 1;
+    match case.icmp_sender() {
+        // Whoever is told no by the target itself is not offline.
+        _ if case.target_answers() => &[(C::ClientOffline, 0.5)],
+        // By itself a router's no speaks for a rule on the way to this target.
+        Some(Sender::Router(_)) if several => &[(C::ClientOffline, 4_000.0)],
+        _ if several => &[(C::ClientOffline, 400.0)],
+        _ => &[(C::ClientOffline, 40.0)],
+    }
+}
+
+/// The own router lives and has lost its way out.
+fn when_only_the_near_answers(case: &Case<'_>, near: &[&Control]) -> &'static [(C, f64)] {
+    let is_near = |ip| near.iter().any(|control| control.address == ip);
+    let ends_there = match case.icmp_sender() {
+        Some(Sender::Router(ip)) => is_near(ip),
+        _ => case.last_hop().is_some_and(is_near),
+    };
+    match case.evidence.controls.len() - near.len() {
+        _ if case.target_answers() => &[],
+        1 if !ends_there => &[(C::ClientOffline, 40.0)],
+        _ => &[(C::ClientOffline, 400.0)],
+    }
 }
 
 fn nothing_else_answers(case: &Case<'_>) -> bool {

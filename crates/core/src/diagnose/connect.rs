@@ -119,7 +119,6 @@ fn from_router(icmp: IcmpError, v6: bool, slow: bool) -> &'static [(C, f64)] {
             (C::PathNoRoute, 40.0),
             (C::PathRejects, 6.0),
             (C::ClientRoute, 0.01),
-            (C::ClientOffline, 0.01),
             (C::FirewallRejects, 0.2),
         ];
     }
@@ -131,7 +130,6 @@ fn from_router(icmp: IcmpError, v6: bool, slow: bool) -> &'static [(C, f64)] {
         (C::PathNoRoute, 0.4),
         (C::ClientRoute, 0.01),
         (C::ClientFirewall, 0.05),
-        (C::ClientOffline, 0.01),
     ]
 }
 

@@ -53,13 +53,28 @@ pub struct Answer {
     pub failure: Option<Failure>,
     /// Response code, when the server answered.
     pub rcode: Option<u16>,
+    /// No server answered, but its machine did: nothing listens on the port.
+    pub closed: bool,
     /// How long it took.
     pub elapsed: Duration,
 }
 
 impl Answer {
-    fn failed(failure: Failure, begin: Instant) -> Self {
-        Self { message: None, failure: Some(failure), rcode: None, elapsed: begin.elapsed() }
+    fn missing(NoAnswer { failure, closed }: NoAnswer, begin: Instant) -> Self {
+        let (failure, elapsed) = (Some(failure), begin.elapsed());
+        Self { message: None, failure, rcode: None, closed, elapsed }
+    }
+}
+
+/// Why no message came.
+struct NoAnswer {
+    failure: Failure,
+    closed: bool,
+}
+
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> Self {
+        Self { failure, closed: false }
     }
 }
 
@@ -87,10 +102,11 @@ pub async fn ask(server: SocketAddr, question: &Question, ask: Ask) -> Answer {
                 failure: failure_of(code),
                 rcode: Some(code.into()),
                 message: Some(message),
+                closed: false,
                 elapsed: begin.elapsed(),
             }
         }
-        Err(failure) => Answer::failed(failure, begin),
+        Err(missing) => Answer::missing(missing, begin),
     }
 }
 
@@ -143,17 +159,19 @@ async fn over_udp(
     question: &Question,
     ask: Ask,
     edns: bool,
-) -> Result<Message, Failure> {
+) -> Result<Message, NoAnswer> {
     let (sent, bytes) = query(question, ask, edns)?;
     let socket = udp_socket(server).map_err(|error| unreachable_or_own(&error))?;
     socket.send(&bytes).await.map_err(|error| unreachable_or_own(&error))?;
     let mut buffer = vec![0_u8; DATAGRAM_MAX_BYTES];
     for _ in 0..STRAYS_MAX {
         match timeout_at(ask.deadline, socket.recv(&mut buffer)).await {
-            Err(_) => return Err(Failure::DnsTimedOut),
+            Err(_) => return Err(Failure::DnsTimedOut.into()),
             Ok(Err(error)) => {
-                let _ = take_icmp(&socket);
-                return Err(unreachable_or_own(&error));
+                let sender = take_icmp(&socket).and_then(|queued| queued.icmp.sender);
+                let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+                let closed = refused && sender == Some(server.ip());
+                return Err(NoAnswer { failure: unreachable_or_own(&error), closed });
             }
             Ok(Ok(length)) => match Message::from_vec(&buffer[..length]) {
                 Ok(received) if matches(&sent, &received) => return Ok(received),
@@ -161,7 +179,7 @@ async fn over_udp(
             },
         }
     }
-    Err(Failure::DnsTimedOut)
+    Err(Failure::DnsTimedOut.into())
 }
 
 /// A connected socket (the kernel then passes only this server's packets and ICMP errors) with

@@ -31,7 +31,9 @@ const DEFAULT_PORT: u16 = 443;
 pub(super) async fn touch(look: &Look<'_>) -> Vec<Control> {
     let gateways = route::gateways();
     let resolvers = resolver::resolvers();
-    let servers = resolvers.servers.iter().filter(|_| resolvers.configured);
+    // One on this very machine answers from what it remembers, with or without a network.
+    let elsewhere = |server: &&SocketAddr| resolvers.configured && !server.ip().is_loopback();
+    let servers = resolvers.servers.iter().filter(elsewhere);
     let hosts = look.settings.controls.iter().take(HOSTS_MAX);
     let (gateways, servers, hosts) = tokio::join!(
         join_all(gateways.into_iter().map(|at| gateway(look, at))),
@@ -83,7 +85,7 @@ async fn gateway(look: &Look<'_>, gateway: SocketAddr) -> Gateway {
     let silent = failure.is_some_and(Failure::is_silence);
     // Silence of the upper layers means nothing while the lower one answers.
     let failure = failure.filter(|_| !silent || answers != Some(true));
-    let control = Control { name: "default gateway".to_owned(), address: ip, failure };
+    let control = Control { name: Control::GATEWAY.to_owned(), address: ip, failure };
     Gateway { control, certain: !silent || answers.is_some() }
 }
 
@@ -95,7 +97,7 @@ async fn resolver_control(look: &Look<'_>, server: SocketAddr) -> Control {
     Control {
         name: "resolver".to_owned(),
         address: server.ip(),
-        failure: answer.failure.filter(|_| answer.rcode.is_none()),
+        failure: answer.failure.filter(|_| answer.rcode.is_none() && !answer.closed),
     }
 }
 

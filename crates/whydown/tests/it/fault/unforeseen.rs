@@ -148,7 +148,84 @@ fn large_handshake(scene: &mut Scene) {
     scene.lab.r2().rule(Rule::DropLongerThan(Hook::Forward, 700));
 }
 
+/// The own router lives and has lost its way out; with the target the resolver is gone.
+fn no_way_out(scene: &mut Scene, how: impl Fn(&Host)) {
+    scene.shop();
+    let dns = scene.resolver();
+    scene.keep(dns);
+    how(&scene.lab.r1());
+}
+
+/// Its uplink is broken, and the router tells nobody.
+fn silent_router(router: &Host) {
+    router.rule(Rule::DropAll(Hook::Forward));
+}
+
+fn router_without_a_way(router: &Host) {
+    router.ip("route del 10.99.2.0/24");
+    router.ip("route del fd99:2::/64");
+}
+
+/// All connections that HAProxy takes at a time are taken; the next ones wait in the kernel.
+fn haproxy_is_full(scene: &mut Scene) {
+    haproxy(scene, "maxconn 1");
+    let guest = guest(&scene.lab.server(), 80, b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+    scene.keep(guest);
+}
+
+/// A filter in front of the service asks for other packets than a visitor's.
+fn only_from_the_office(scene: &mut Scene, verdict: &str) {
+    scene.shop();
+    scene.lab.server().nft(&format!(
+        "add table inet office\n\
+         add chain inet office input {{ type filter hook input priority 0; policy accept; }}\n\
+         add rule inet office input ip saddr 10.99.2.0/24 accept\n\
+         add rule inet office input ip6 saddr fd99:2::/64 accept\n\
+         add rule inet office input tcp dport 80 {verdict}\n"
+    ));
+}
+
+/// The server takes packets only where it would send the answers (rp_filter), and its way back to
+/// the visitors leads elsewhere.
+fn strict_reverse_path(scene: &mut Scene) {
+    scene.shop();
+    let server = scene.lab.server();
+    server.sysctl(&[("net.ipv4.conf.all.rp_filter", "1"), ("net.ipv4.conf.eth0.rp_filter", "1")]);
+    server.ip("link add office type veth peer name desk");
+    server.ip("link set desk up");
+    server.ip("link set office up");
+    server.ip("route add 10.99.1.0/24 dev office");
+}
+
+/// A port is published to a container that is gone.
+fn published_to_nobody(scene: &mut Scene) {
+    scene.ssh();
+    scene.lab.server().rule(Rule::SendTo(80, "10.99.2.88:80".parse().unwrap()));
+    scene.timeout = std::time::Duration::from_secs(5);
+}
+
 faults! {
+    the_own_router_has_lost_its_uplink: "http://10.99.2.10/",
+        |s| no_way_out(s, silent_router), own("tcp.timed_out", "client", "client.offline");
+    the_own_router_knows_no_way: "http://10.99.2.10/",
+        |s| no_way_out(s, router_without_a_way),
+        own("tcp.network_unreachable", "client", "client.offline");
+    the_own_router_knows_no_way_over_ipv6: "http://[fd99:2::10]/",
+        |s| no_way_out(s, router_without_a_way),
+        own("tcp.network_unreachable", "client", "client.offline");
+    haproxy_has_all_the_connections_it_takes: "http://10.99.2.10/", haproxy_is_full,
+        down("http.timed_out", ["app", "service.hung", "owner"])
+            .or(["app", "service.overloaded", "owner"]);
+    only_the_office_may_come_in: "http://10.99.2.10/",
+        |s| only_from_the_office(s, "reject with icmpx host-unreachable"),
+        down("tcp.host_unreachable", REJECTS);
+    only_the_office_may_come_in_over_ipv6: "http://[fd99:2::10]/",
+        |s| only_from_the_office(s, "reject with tcp reset"), down("tcp.refused", REJECTS);
+    the_server_expects_the_visitor_elsewhere: "http://10.99.2.10/", strict_reverse_path,
+        down("tcp.timed_out", ["network", "path.drops", "network"])
+            .or(["server", "firewall.drops", "owner"]);
+    a_port_is_published_to_a_container_that_is_gone: "http://10.99.2.10/", published_to_nobody,
+        down("tcp.host_unreachable", ["server", "upstream.dead", "owner"]);
     a_vpn_is_dead_and_something_else_is_closed: "http://10.99.2.10/", vpn_elsewhere,
         down("tcp.refused", GONE);
     the_hosts_file_is_right_and_nothing_listens: "http://shop.test/", honest_hosts_file,
