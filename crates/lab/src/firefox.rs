@@ -5,6 +5,7 @@
 //! `http://`, and would describe port 443.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,8 +22,6 @@ use marionette::Marionette;
 
 /// How long an error page may take to show its heading once it is loaded.
 const HEADING: Duration = Duration::from_secs(5);
-/// How long it may take to end by itself.
-const END: Duration = Duration::from_secs(5);
 
 /// Off: whatever would go out or differ from what the test asked for. Marionette itself switches
 /// off updates, safe browsing and first-run pages.
@@ -91,11 +90,14 @@ pub enum Shown {
     Waiting,
 }
 
-/// A running Firefox with one window; it ends when this is dropped.
+/// A running Firefox with one window; it is killed when this is dropped, as asking it to end may
+/// meet a dialog that waits for an answer.
 #[derive(Debug)]
 pub struct Firefox {
     marionette: Marionette,
-    process: Process,
+    /// The page before has not come to an end.
+    is_loading: AtomicBool,
+    _process: Process,
 }
 
 impl Firefox {
@@ -121,7 +123,7 @@ impl Firefox {
         let mut process = host.spawn_command(command);
         process.wait_listening(port);
         let marionette = Marionette::begin(host, port);
-        Self { marionette, process }
+        Self { marionette, is_loading: AtomicBool::new(false), _process: process }
     }
 
     /// Its major version: wording differs between them.
@@ -154,13 +156,16 @@ impl Firefox {
     /// Opens an address and says what is to be seen, after `patience` at the latest.
     #[track_caller]
     pub fn open(&self, url: &str, patience: Duration) -> Shown {
+        if self.is_loading.swap(false, Ordering::Relaxed) {
+            // What still loads would otherwise end in this page's stead.
+            self.marionette.must("WebDriver:Navigate", &json!({"url": "about:blank"}));
+        }
         let limit = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         self.marionette.must("WebDriver:SetTimeouts", &json!({"pageLoad": limit}));
         match self.marionette.ask("WebDriver:Navigate", &json!({"url": url})) {
             Ok(_) => Shown::Page,
             Err(error) if error.kind == "timeout" => {
-                // What still loads would otherwise end in the next page's stead.
-                self.marionette.must("WebDriver:Navigate", &json!({"url": "about:blank"}));
+                self.is_loading.store(true, Ordering::Relaxed);
                 Shown::Waiting
             }
             Err(error) if error.is_dialog() => Shown::Page,
@@ -195,13 +200,5 @@ impl Firefox {
         let script = json!({"script": script, "args": arguments});
         self.marionette.must("WebDriver:ExecuteScript", &script);
         self.marionette.must("Marionette:SetContext", &json!({"value": "content"}));
-    }
-}
-
-impl Drop for Firefox {
-    fn drop(&mut self) {
-        // Its child processes go with it; what stays is killed with the process group.
-        let _ = self.marionette.ask("Marionette:Quit", &json!({"flags": ["eForceQuit"]}));
-        let _ = try_until(END, || self.process.ended());
     }
 }

@@ -12,8 +12,9 @@ use crate::fail::{OrFail as _, fail};
 use crate::host::Host;
 use crate::http::{Message, read_message};
 
-/// Longer than any page may take: the driver itself says when that is over.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(240);
+/// Longer than any page may take (the driver itself says when that is over), and sooner than a
+/// test is ended.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(150);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::fail::{OrFail as _, fail};
 use crate::host::Host;
 
-/// Longer than any page may take.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(240);
+/// Longer than any page may take, and sooner than a test is ended.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(150);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Dialogs that one page may open after another.
 const DIALOGS_MAX: usize = 5;

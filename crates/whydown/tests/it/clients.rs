@@ -17,6 +17,12 @@ pub(crate) const TOOLS: [&str; 4] = ["curl", "nc", "node", "python"];
 /// The Firefox whose headings whydown tells: they change with its major version.
 const FIREFOX_MEASURED: u32 = 153;
 
+/// What `ask.js` prints of content.
+const CONTENT: &str = "CONTENT";
+/// Node 20's fetch forgets a request whose connection ends before it was written: the promise
+/// stays as it is, and the program ends with exit code 0.
+pub(crate) const NODE_FORGETS: &str = "nothing: it ends";
+
 /// How long the console may need for its line.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -236,7 +242,13 @@ fn node(question: Question<'_>) -> Heard {
     let (host, port) = host_and_port(question.target);
     let script = include_str!("clients/ask.js");
     command.args(["-e", script, question.target, host, port, &limit.to_string()]);
-    run(command, question.patience).map_or(Heard::Waiting, |output| first_line(&output))
+    let heard =
+        run(command, question.patience).map_or(Heard::Waiting, |output| first_line(&output));
+    match heard {
+        Heard::Error(words) if words == CONTENT => Heard::Content,
+        Heard::Content => Heard::Error(NODE_FORGETS.to_owned()),
+        other => other,
+    }
 }
 
 fn python(question: Question<'_>) -> Heard {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use whydown_lab::{Answer, Behaviour, Ca, DnsServer, Flavour, Lab, Peer, Rule};
 
+use crate::clients::NODE_FORGETS;
 use crate::run::{Verdict, run, whydown};
 use crate::score;
 
@@ -234,6 +235,7 @@ impl Scene {
             self.either(client, Some(by_fin));
             self.either(client, Some(by_rst));
         }
+        self.either("node", Some(NODE_FORGETS));
     }
 
     /// A service that resets what it has accepted: the RST can come before a busy client has

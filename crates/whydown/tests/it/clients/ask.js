@@ -1,5 +1,5 @@
 // What fetch, net, tls and dgram say about the target, its host and its port in the first three
-// arguments; nothing when they are content. The fourth argument is fetch's own limit in
+// arguments: a code, or CONTENT. Nothing: Node forgot what it was waiting for and ended. The fourth argument is fetch's own limit in
 // milliseconds, 0 for the usual ones (10 s and 300 s).
 const [target, host, port, limit] = process.argv
   .slice(1)
@@ -35,4 +35,7 @@ const datagram = () =>
   });
 
 const ask = scheme.startsWith("http") ? page : scheme === "udp" ? datagram : connection;
-ask().then(() => process.exit(0), say);
+ask().then(() => {
+  console.log("CONTENT");
+  process.exit(0);
+}, say);

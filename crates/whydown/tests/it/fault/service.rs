@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use whydown_lab::{Answer, Behaviour, Ca, Flavour, Nginx, Peer, Postgres, Redis, Sshd};
 
+use crate::clients::NODE_FORGETS;
 use crate::scene::{Scene, down, faults, page, up};
 
 const HUNG: [&str; 3] = ["app", "service.hung", "owner"];
@@ -83,8 +84,9 @@ faults! {
         down("http.reset", CLOSES);
     the_service_closes_at_once: "http://10.99.2.10/", |s| {
             s.serve(80, Behaviour::Close);
-            // The end can come before it has looked at its new socket.
+            // The end can come before they have looked at their new socket.
             s.either("chrome", Some("ERR_SOCKET_NOT_CONNECTED"));
+            s.either("node", Some(NODE_FORGETS));
         },
         down("http.empty_reply", CLOSES);
     the_service_closes_after_the_request: "http://10.99.2.10/",
