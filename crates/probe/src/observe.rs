@@ -12,6 +12,7 @@ mod names;
 pub(crate) mod open;
 pub(crate) mod proxy;
 mod redirects;
+mod stall;
 mod udp;
 
 use std::net::{IpAddr, SocketAddr};
@@ -124,7 +125,8 @@ pub async fn observe(monitor: &Monitor) -> Observation {
 pub async fn observe_with(monitor: &Monitor, settings: &Settings) -> Observation {
     let at = Timestamp::now();
     let check = Check::new(monitor, settings);
-    let mut observation = look(&check).await;
+    let (mut observation, stall) = stall::watched(monitor.timeout, look(&check)).await;
+    stall::blame(&mut observation, stall, monitor.timeout);
     observation.at = at;
     observation.elapsed = match monitor.target.scheme {
         Scheme::Tcp if !observation.attempts.is_empty() => {

@@ -542,7 +542,9 @@ pub(super) const UPPER: &[FailureText] = &[
         title: "The checking machine ran out of resources",
         predicate: "could not be checked: this machine has no resources left",
         explanation: "The machine that checks has no file descriptors or memory left (EMFILE, \
-            ENFILE, ENOMEM, ENOBUFS). Nothing is known about the target.",
+            ENFILE, ENOMEM, ENOBUFS), or it let the check rest until its time was over: it was \
+            suspended, swaps, or its processor is busy with other things. Nothing is known about \
+            the target.",
         timing: "-",
         look_alikes: &[(F::TcpNoLocalAddress, "there the local ports ran out.")],
         causes: &[C::ClientExhausted],

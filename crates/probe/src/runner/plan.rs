@@ -15,8 +15,9 @@ use whydown_core::wire::Assignment;
 
 use crate::examine::Before;
 
-/// New monitors are started so far apart on average, so that thousands of them don't begin at once.
-const FIRST_CHECK_APART: Duration = Duration::from_millis(2);
+/// New monitors are started so far apart on average: thousands of them that begin at once, at
+/// sixteen places, would be a flood to the hosts that many of them share.
+const FIRST_CHECK_APART: Duration = Duration::from_millis(5);
 
 /// One version of one monitor: results of an older version are not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]

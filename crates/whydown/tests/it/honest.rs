@@ -1,11 +1,12 @@
 //! A check opens a fresh connection every time: an old connection that still works proves nothing.
+//! And its own trouble is not the target's.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
-use whydown_lab::{Lab, until};
+use whydown_lab::{Behaviour, Lab, Peer, Signal, try_until, until};
 
 use crate::run::whydown;
 
@@ -68,4 +69,34 @@ fn ask(connection: &mut TcpStream) -> String {
     let mut status = String::new();
     BufReader::new(connection).read_line(&mut status).unwrap();
     status
+}
+
+/// Nothing answers, and nobody has listened: the process that checks was stopped for most of its
+/// time, as a machine is that sleeps or swaps.
+#[test]
+fn who_was_kept_from_looking_does_not_say_down() {
+    let lab = Lab::builder().small().build();
+    let peer = Peer::start(&lab.server(), 80, Behaviour::NeverAnswer);
+    let check = |rest: Option<Duration>| {
+        let mut command = whydown(&lab.client());
+        command.args(["check", "--json", "--timeout", "2s"]);
+        command.arg("http://10.99.2.10/");
+        let seen = peer.accepted();
+        let mut process = lab.client().spawn_command(command);
+        until(Duration::from_secs(30), "a connection", || (peer.accepted() > seen).then_some(()));
+        if let Some(rest) = rest {
+            process.signal(Signal::SIGSTOP);
+            let _: Option<()> = try_until(rest, || None);
+            process.signal(Signal::SIGCONT);
+        }
+        until(Duration::from_secs(30), "its end", || process.ended());
+        let said = process.output();
+        let json =
+            said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+        let seen: Value = serde_json::from_str(json).unwrap();
+        (seen["state"].clone(), seen["failure"].clone())
+    };
+    assert_eq!(check(None), ("down".into(), "http.timed_out".into()));
+    let rested = check(Some(Duration::from_millis(1_700)));
+    assert_eq!(rested, ("inconclusive".into(), "self.resources".into()));
 }
