@@ -12,6 +12,7 @@ mod late;
 mod people;
 mod places;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -132,8 +133,8 @@ pub struct Incident {
     /// What was told last, where something else is shown by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Gist>,
-    /// The verdict in force.
-    pub diagnosis: Diagnosis,
+    /// The verdict in force. Shared, as every report makes a new standing of the one before.
+    pub diagnosis: Arc<Diagnosis>,
     /// For whom it failed at its widest, while fewer places fail by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<Scope>,
@@ -505,7 +506,7 @@ fn open(
         flaps: 0,
         told_at: now,
         told: None,
-        diagnosis: diagnosis.clone(),
+        diagnosis: Arc::new(diagnosis.clone()),
         peak: None,
         timeline: Vec::new(),
     };
@@ -539,7 +540,7 @@ fn go_on(
         // What else fails there is told later; for whom is shown at once.
         let mut shown = diagnosis.clone();
         if other {
-            shown = incident.diagnosis.clone();
+            shown = Diagnosis::clone(&incident.diagnosis);
             shown.widen(&diagnosis.scope);
         }
         incident.rescope(policy, &shown, now).into_iter().collect()

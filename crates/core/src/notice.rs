@@ -228,7 +228,7 @@ pub fn body(
             name: incident.monitor.clone(),
             target: incident.diagnosis.target.url.clone(),
         },
-        diagnosis: incident.diagnosis.clone(),
+        diagnosis: Diagnosis::clone(&incident.diagnosis),
         notes: Vec::new(),
         group: None,
         locations: Vec::new(),

@@ -2,13 +2,13 @@
 //! group tells its beginning at once too, and then what came in since, ever more rarely.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Alerting, Key, Out, View};
-use crate::diagnosis::Diagnosis;
 use crate::incident::{Incident, Phase, incident_id, rounded};
 use crate::notice::{
     Group as Shown, LISTED_MAX, Member, MonitorBrief, Notice, NoticeBody, NoticeEvent, body,
@@ -241,7 +241,7 @@ impl Group {
         let mut whole = self.first.as_ref().clone();
         id.clone_into(&mut whole.id);
         whole.monitor = format!("{} monitors", thousands(self.count));
-        whole.diagnosis.summary = format!("{title}.");
+        Arc::make_mut(&mut whole.diagnosis).summary = format!("{title}.");
         if self.open == 0 {
             whole.phase = Phase::Resolved;
             whole.resolved_at = Some(view.now);
@@ -343,7 +343,7 @@ impl Digest {
         let mut whole = self.first.as_ref().clone();
         whole.id = format!("digest-{}", incident_id(&self.key, self.due));
         whole.monitor = format!("{count} {plural}");
-        whole.diagnosis = Diagnosis { summary: format!("{title}."), ..whole.diagnosis };
+        Arc::make_mut(&mut whole.diagnosis).summary = format!("{title}.");
         let mut body = body(NoticeEvent::Digest, &whole, view.base_url, view.now);
         body.incident.url = view.base_url.map(|base| format!("{base}/incidents"));
         body.monitor.target = "several targets".to_owned();

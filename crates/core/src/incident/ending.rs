@@ -1,5 +1,7 @@
 //! When an incident is over, and what it was then.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::places::{Quorum, Tally, lacks_witness};
@@ -53,7 +55,7 @@ pub(super) fn recover(
 pub(super) fn end(incident: &mut Incident, at: Timestamp, now: Timestamp) {
     incident.phase = Phase::Resolved;
     if let Some(peak) = incident.peak.take() {
-        incident.diagnosis.widen(&peak);
+        Arc::make_mut(&mut incident.diagnosis).widen(&peak);
     }
     incident.resolved_at = Some(at);
     incident.sequence += 1;

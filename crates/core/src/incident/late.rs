@@ -1,5 +1,7 @@
 //! What is learnt after somebody was told: for whom it fails, shown at once and told seldom.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -79,14 +81,14 @@ impl Incident {
 
     /// Puts another verdict in force.
     pub(super) fn revise(&mut self, diagnosis: &Diagnosis) {
-        let before = std::mem::replace(&mut self.diagnosis, diagnosis.clone());
-        self.keep_peak(before.scope);
+        let before = std::mem::replace(&mut self.diagnosis, Arc::new(diagnosis.clone()));
+        self.keep_peak(before.scope.clone());
     }
 
     /// The same verdict, seen from other places.
     fn widen(&mut self, scope: &Scope) {
         let before = self.diagnosis.scope.clone();
-        self.diagnosis.widen(scope);
+        Arc::make_mut(&mut self.diagnosis).widen(scope);
         self.keep_peak(before);
     }
 

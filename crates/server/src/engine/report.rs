@@ -318,7 +318,7 @@ impl Engine {
         if !(completes || leaves) || self.inquiries.open.contains_key(&monitor.name) {
             return;
         }
-        let mut diagnosis = incident.diagnosis.clone();
+        let mut diagnosis = Diagnosis::clone(&incident.diagnosis);
         let Some(scope) = self.scope(monitor, None, &Quorum::default()) else { return };
         let input = if completes {
             diagnosis.widen(&scope);

@@ -100,7 +100,7 @@ async fn answer_page(
         return Ok(AnswerPage {
             frame,
             monitor: found.monitor,
-            summary: found.diagnosis.summary,
+            summary: found.diagnosis.summary.clone(),
             open: found.phase == Phase::Open,
             path: format!("/incidents/{incident}"),
         });

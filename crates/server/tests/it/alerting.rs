@@ -14,6 +14,7 @@ use whydown_core::alerting::dependency::Dependencies;
 use whydown_core::alerting::rules::{Select, Silence};
 use whydown_core::alerting::{Alerting, View};
 use whydown_core::diagnose::diagnose;
+use whydown_core::diagnosis::Diagnosis;
 use whydown_core::evidence::Evidence;
 use whydown_core::failure::Failure;
 use whydown_core::incident::{Input, Policy, Quorum, Standing, step};
@@ -163,7 +164,7 @@ impl Stage {
     fn misjudge(&mut self, name: &str) {
         self.check(name, Some(Failure::TcpRefused));
         let incident = self.standings[name].incident.as_ref().unwrap();
-        let mut diagnosis = Box::new(incident.diagnosis.clone());
+        let mut diagnosis = Box::new(Diagnosis::clone(&incident.diagnosis));
         diagnosis.scope.kind = ScopeKind::Global;
         diagnosis.scope.places.failing.push("fra1".to_owned());
         self.put_in(&self.monitor(name), &Input::Answered { diagnosis });

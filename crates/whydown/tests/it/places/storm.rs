@@ -106,6 +106,7 @@ fn thousands_that_fail_at_once_are_global_each_and_one_storm() {
     drop(failing);
     let all_right = wait(count, || {
         let (right, wrong) = judge(&world);
+        println!("{:.0?}: {right} right, {} others", begin.elapsed(), wrong.len());
         right == count && wrong.is_empty()
     });
     let took = begin.elapsed();
