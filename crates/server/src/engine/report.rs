@@ -193,12 +193,15 @@ impl Engine {
         }
     }
 
-    /// History: nobody is told of it. When it ends with a failure, a look now tells how it is.
+    /// History: nobody is told of it. When it ends with a failure, a look now tells how it is,
+    /// unless a newer one has: the answer to that look comes ahead, and then late as well.
     fn remember(&mut self, monitor: &Monitor, report: &Report, now: Timestamp) {
         let location = report.location.clone();
         let observations = report.evidence.observations.clone();
+        let known = self.place(monitor, &location).map(|place| place.at);
+        let is_news = observations.iter().map(|seen| seen.at).max() > known;
         self.advance(monitor, &Input::Late { location, observations }, now);
-        if self.place(monitor, &report.location).is_some_and(Place::suspects) {
+        if is_news && self.place(monitor, &report.location).is_some_and(Place::suspects) {
             self.shared.fleet.ask_at(&report.location, &monitor.name);
         }
     }

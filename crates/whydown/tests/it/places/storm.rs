@@ -24,7 +24,7 @@ const MESSAGES_MAX: usize = 12;
 /// Waits for so many monitors: patiently, as sixteen places' work for each takes its time on one
 /// machine, and asking seldom, as thousands of rows take theirs.
 fn wait(count: usize, mut look: impl FnMut() -> bool) -> bool {
-    let (patience, pause) = if count > MANY { (1_500, 5_000) } else { (200, 500) };
+    let (patience, pause) = if count > MANY { (1_500, 15_000) } else { (200, 500) };
     let pause = Duration::from_millis(pause);
     let found = try_until(Duration::from_secs(patience), || {
         let _: Option<()> = try_until(pause, || None);
