@@ -10,6 +10,8 @@ use super::Probe;
 use crate::outage::{Server, now, time};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than an outage with its kills usually takes.
+const OUTAGE_EVERY: Duration = Duration::from_secs(4);
 /// A check that is under way when its service goes fails too, and has begun before.
 const CHECK_TAKES_MAX: Duration = Duration::from_millis(500);
 
@@ -35,7 +37,7 @@ fn killing_server_and_probes_at_random_loses_no_incident_and_makes_none() {
     let lab = Lab::builder().small().build();
     let home = lab.add_host("home", Side::Server, 40);
     // Outages in a row would be one that flaps: each has a monitor of its own.
-    let outages = u16::try_from(length.as_secs() / 4).unwrap();
+    let outages = u16::try_from(length.as_secs() / OUTAGE_EVERY.as_secs()).unwrap();
     let mut config = String::from("local_probe: false\nmonitors:\n");
     for i in 0..outages {
         let port = 9_000 + i;
@@ -59,6 +61,8 @@ fn killing_server_and_probes_at_random_loses_no_incident_and_makes_none() {
     let begin = Instant::now();
     let (mut truth, mut kills) = (Vec::new(), 0);
     for i in 0..outages {
+        let beat = begin + OUTAGE_EVERY * u32::from(i);
+        let _: Option<()> = try_until(beat.saturating_duration_since(Instant::now()), || None);
         let gone = now();
         drop(peers[usize::from(i)].take());
         for _ in 0..2 {
