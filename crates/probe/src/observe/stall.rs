@@ -58,10 +58,56 @@ pub(super) fn blame(observation: &mut Observation, stall: Duration, timeout: Dur
     }
 }
 
+/// Did it fail because its time was over? Whoever was answered was not kept from looking.
 fn ran_out_of_time(attempt: &Attempt, timeout: Duration) -> bool {
-    attempt.failure.is_some_and(|failure| {
-        !failure.is_own_fault()
-            && (failure == Failure::AssertionLatency
-                || attempt.offset + attempt.elapsed >= timeout * 9 / 10)
+    let used_up = attempt.offset + attempt.elapsed >= timeout * 9 / 10;
+    attempt.failure.is_some_and(|failure| match failure {
+        Failure::AssertionLatency => true,
+        // A service that should speak first.
+        Failure::BannerUnexpected => used_up && attempt.banner.is_none(),
+        failure => used_up && failure.is_silence(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(4);
+    const STALL: Duration = Duration::from_secs(1);
+
+    /// What becomes of an attempt of so many milliseconds that failed, after such a stretch.
+    fn blamed(failure: Failure, elapsed_ms: u64, stall: Duration) -> (State, Option<Failure>) {
+        let mut attempt = Attempt::new([192, 0, 2, 1].into(), 80, Duration::ZERO);
+        attempt.failure = Some(failure);
+        attempt.elapsed = Duration::from_millis(elapsed_ms);
+        let mut observation = Observation {
+            at: Timestamp::UNIX_EPOCH,
+            elapsed: attempt.elapsed,
+            state: State::Down,
+            failure: Some(failure),
+            lookup: None,
+            proxy: None,
+            attempts: vec![attempt],
+        };
+        blame(&mut observation, stall, TIMEOUT);
+        (observation.state, observation.failure)
+    }
+
+    #[test]
+    fn only_time_that_ran_out_is_blamed_on_this_machine() {
+        let own = (State::Inconclusive, Some(Failure::SelfResources));
+        let down = |failure| (State::Down, Some(failure));
+        for failure in [Failure::HttpTimedOut, Failure::TcpTimedOut, Failure::BannerUnexpected] {
+            assert_eq!(blamed(failure, 4_001, STALL), own, "{failure}");
+            assert_eq!(blamed(failure, 4_001, STALL / 2), down(failure), "{failure}, a short one");
+            assert_eq!(blamed(failure, 2_000, STALL), down(failure), "{failure}, in time");
+        }
+        assert_eq!(blamed(Failure::AssertionLatency, 1_500, STALL), own);
+        for failure in [Failure::HttpStatus, Failure::TcpRefused, Failure::HttpEmptyReply] {
+            assert_eq!(blamed(failure, 5_589, STALL), down(failure), "{failure} is an answer");
+        }
+    }
 }
