@@ -402,13 +402,15 @@ pub(super) const TEXTS: &[CauseText] = &[
     ),
     text(
         C::ClientExhausted,
-        "No free ports or descriptors on this machine",
-        "this machine has no free ports or descriptors left",
-        "Free ports or raise the limits on this machine.",
+        "This machine has run out of ports, descriptors, memory or time",
+        "this machine has no free ports, descriptors, memory or processor time left",
+        "Find out what this machine has run out of, and free it.",
         "Every outgoing connection needs a local port and a descriptor. A machine that opens many \
             short connections to one address can use up all of them (about 28,000 ports by \
-            default).",
-        "EADDRNOTAVAIL or EMFILE at once, no packet sent; many sockets in TIME-WAIT.",
+            default). And whoever checks needs time to run: a machine that swaps, is busy with \
+            other things or was suspended misses answers that were there in time.",
+        "EADDRNOTAVAIL or EMFILE at once, no packet sent; many sockets in TIME-WAIT. Or the time \
+            of a check was over while its own process did not run.",
     ),
     text(
         C::AppError,

@@ -540,7 +540,7 @@ pub(super) const UPPER: &[FailureText] = &[
     FailureText {
         failure: F::SelfResources,
         title: "The checking machine ran out of resources",
-        predicate: "could not be checked: this machine has no resources left",
+        predicate: "could not be checked by this machine",
         explanation: "The machine that checks has no file descriptors or memory left (EMFILE, \
             ENFILE, ENOMEM, ENOBUFS), or it let the check rest until its time was over: it was \
             suspended, swaps, or its processor is busy with other things. Nothing is known about \

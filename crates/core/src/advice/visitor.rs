@@ -394,6 +394,16 @@ const EXHAUSTED: Pair = (
             "for p in /proc/[0-9]*; do echo \"$(sudo ls $p/fd 2> /dev/null | wc -l) $(cat \
                 $p/comm)\"; done | sort -rn | head -n 5",
         ),
+        Step::linux(
+            "client",
+            "Memory and time: does it swap (si, so), does it wait for its processor (r, st)?",
+            "vmstat 1 5",
+        ),
+        Step::linux(
+            "client",
+            "Was it suspended, or out of memory?",
+            "journalctl -k -n 20 --grep 'suspend|Out of memory'",
+        ),
         Step::macos(
             "How many sockets in which state?",
             "netstat -an -p tcp | awk '{print $6}' | sort | uniq -c",
@@ -426,5 +436,10 @@ const EXHAUSTED: Pair = (
         ),
         Step::macos("More local ports:", "sudo sysctl -w net.inet.ip.portrange.first=10240"),
         Step::linux("client", "More descriptors for this shell:", "ulimit -n 65536"),
+        Step::any(
+            "client",
+            "Let nothing else use up memory and processor here, and keep the machine awake.",
+            "",
+        ),
     ],
 );

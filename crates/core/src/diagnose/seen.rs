@@ -11,6 +11,11 @@ use crate::target::Target;
 /// `None`: nothing failed, and browsers open it.
 pub(super) fn seen(case: &Case<'_>) -> Option<SeenAs> {
     let Some(failure) = case.failure else { return blocked(case.target) };
+    if failure == F::SelfResources && case.attempt.is_none_or(|attempt| attempt.errno.is_none()) {
+        // The system has refused nothing: this process was kept from looking, and clients have a
+        // process of their own.
+        return None;
+    }
     let patient = case.attempt.and_then(|attempt| with_patience(case, failure, attempt));
     let (failure, attempt) = match &patient {
         Some((failure, attempt)) => (*failure, Some(attempt)),

@@ -90,3 +90,40 @@ impl<Q: PartialEq, A: Clone> Memory<Q, A> {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_looks_when_the_one_who_looked_is_stopped() {
+        let memory = Memory::<(), u8>::default();
+        let mut stopped = Box::pin(memory.get((), pending()));
+        let mut waits = Box::pin(memory.get((), async { 2 }));
+        let context = &mut Context::from_waker(Waker::noop());
+        assert!(stopped.as_mut().poll(context).is_pending());
+        assert!(waits.as_mut().poll(context).is_pending(), "somebody looks already");
+        drop(stopped);
+        assert_eq!(waits.await, 2);
+        assert_eq!(memory.get((), async { unreachable!() }).await, 2);
+    }
+
+    #[test]
+    fn what_is_old_or_of_another_question_is_looked_at_anew() {
+        let memory = Memory::<usize, ()>::default();
+        let begun = Instant::now();
+        let first = memory.place(1, begun);
+        assert!(Arc::ptr_eq(&first, &memory.place(1, begun + FRESH / 2)));
+        assert!(!Arc::ptr_eq(&first, &memory.place(2, begun)));
+        assert!(!Arc::ptr_eq(&first, &memory.place(1, begun + FRESH)));
+        let newest = 2 * KEPT_MAX;
+        for question in 0..=newest {
+            memory.place(question, begun + FRESH);
+        }
+        let kept: Vec<usize> = memory.0.lock().unwrap().iter().map(|look| look.question).collect();
+        assert_eq!((kept.len(), kept.last()), (KEPT_MAX, Some(&newest)));
+    }
+}

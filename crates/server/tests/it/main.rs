@@ -16,6 +16,7 @@ mod email;
 mod engine;
 mod hosts;
 mod house;
+mod link;
 mod outbox;
 mod providers;
 mod reload;

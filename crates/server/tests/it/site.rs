@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use whydown_core::monitor::Monitor;
+use whydown_core::wire::{
+    Abilities, ENROL_PATH, Enrolled, Enrolment, Introduction, PROTOCOL, Role,
+};
 use whydown_server::access::{self, Scope};
 use whydown_server::clock::Clock;
 use whydown_server::config::Config;
@@ -161,6 +164,32 @@ impl Visitor<'_> {
 
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.site.send(form(path, fields, &self.cookie)).await
+    }
+
+    /// Makes a location and a probe for it that has made itself a key.
+    pub(crate) async fn enrol(&self, location: &str, key: &str) -> Enrolled {
+        let page = self.post("/locations", &[("name", location)]).await;
+        let (_, token) = page.body.split_once("--token ").unwrap();
+        let enrolment = Enrolment {
+            token: token.split('.').next().unwrap().to_owned(),
+            key: key.to_owned(),
+            role: Role::Probe,
+            introduction: introduction(),
+        };
+        let request = Request::post(ENROL_PATH).header(header::CONTENT_TYPE, "application/json");
+        let body = serde_json::to_vec(&enrolment).unwrap();
+        let enrolled = self.site.send(request.body(body.into()).unwrap()).await;
+        assert_eq!(enrolled.status, StatusCode::OK, "{}", enrolled.body);
+        serde_json::from_str(&enrolled.body).unwrap()
+    }
+}
+
+/// How a probe of this version begins.
+pub(crate) fn introduction() -> Introduction {
+    Introduction {
+        protocol: PROTOCOL,
+        version: "0.1.0".to_owned(),
+        abilities: Abilities::default(),
     }
 }
 

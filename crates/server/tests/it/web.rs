@@ -1,10 +1,7 @@
 //! The pages as HTML: what they say, what they escape, and what their forms do.
 
-use axum::http::{Request, StatusCode, header};
+use axum::http::{StatusCode, header};
 use whydown_core::monitor::Monitor;
-use whydown_core::wire::{
-    Abilities, ENROL_PATH, Enrolled, Enrolment, Introduction, PROTOCOL, Role,
-};
 use whydown_server::channel::Channel;
 use whydown_server::config::Config;
 
@@ -251,23 +248,7 @@ async fn a_monitor_made_here_chooses_its_locations_and_when_they_alert() {
 async fn one_probe_of_a_location_is_cut_off_here() {
     let site = Site::empty().await;
     let visitor = site.visitor().await;
-    let page = visitor.post("/locations", &[("name", "fra1")]).await;
-    let (_, token) = page.body.split_once("--token ").unwrap();
-    let enrolment = Enrolment {
-        token: token.split('.').next().unwrap().to_owned(),
-        key: "a key that the probe made".to_owned(),
-        role: Role::Probe,
-        introduction: Introduction {
-            protocol: PROTOCOL,
-            version: "0.1.0".to_owned(),
-            abilities: Abilities::default(),
-        },
-    };
-    let request = Request::post(ENROL_PATH).header(header::CONTENT_TYPE, "application/json");
-    let body = serde_json::to_vec(&enrolment).unwrap();
-    let enrolled = site.send(request.body(body.into()).unwrap()).await;
-    assert_eq!(enrolled.status, StatusCode::OK, "{}", enrolled.body);
-    let enrolled: Enrolled = serde_json::from_str(&enrolled.body).unwrap();
+    let enrolled = visitor.enrol("fra1", "a key that the probe made").await;
     let path = format!("/probes/{}/revoke", enrolled.id);
     assert!(visitor.get("/locations").await.body.contains(&path));
 
