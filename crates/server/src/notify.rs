@@ -404,7 +404,7 @@ async fn hand_over(kind: &ChannelKind, to: &Delivery<'_>) -> Result<Receipt, Del
 }
 
 /// What "send test" sends.
-fn test_notice(channel: &str, now: Timestamp) -> Notice {
+pub(crate) fn test_notice(channel: &str, now: Timestamp) -> Notice {
     use whydown_core::notice::{IncidentBrief, MonitorBrief, NoticeBody, NoticeEvent, SCHEMA};
     let target: whydown_core::target::Target = match "https://example.com/".parse() {
         Ok(target) => target,

@@ -92,7 +92,7 @@ impl Outbox {
                 look_at = now + self.look(&mut desk).await.max(LOOK_GAP);
             }
             let soon = look_at.min(now + LOOK_GAP);
-            let wake_at = look_at.min(self.opens(&mut desk, look_at));
+            let wake_at = look_at.min(self.wakes(&mut desk).unwrap_or(look_at));
             tokio::select! {
                 () = stop.wait() => break,
                 () = woken => look_at = soon,
@@ -216,12 +216,11 @@ impl Outbox {
         }
     }
 
-    /// When the next channel may go on that has to wait for time to pass.
-    fn opens(&self, desk: &mut Desk, latest: Instant) -> Instant {
+    /// When the next channel may go on that only has to wait for time to pass.
+    fn wakes(&self, desk: &mut Desk) -> Option<Instant> {
         let now = Instant::now();
-        let waiting = desk.lanes.iter_mut().filter(|(_, lane)| !lane.waiting.is_empty());
-        let opens = waiting.filter_map(|(channel, lane)| lane.opens(self.terms(channel).rate, now));
-        opens.min().unwrap_or(latest)
+        let lanes = desk.lanes.iter_mut();
+        lanes.filter_map(|(channel, lane)| lane.wakes(self.terms(channel).rate, now)).min()
     }
 
     fn terms(&self, channel: &str) -> Terms {

@@ -34,8 +34,16 @@ impl Lane {
         Some(claimed)
     }
 
+    /// When somebody has to come back to begin the next one. `None`: not before another one has
+    /// ended, or more has to be sent.
+    pub(super) fn wakes(&mut self, rate: Option<Rate>, now: Instant) -> Option<Instant> {
+        let has_room = !self.waiting.is_empty() && self.busy < PER_CHANNEL;
+        // It may have opened since somebody was here last: then at once.
+        has_room.then(|| self.opens(rate, now).unwrap_or(now))
+    }
+
     /// When the next one may begin, as far as time goes. `None`: at any time.
-    pub(super) fn opens(&mut self, rate: Option<Rate>, now: Instant) -> Option<Instant> {
+    fn opens(&mut self, rate: Option<Rate>, now: Instant) -> Option<Instant> {
         let paced = rate.and_then(|rate| {
             while self.begun.front().is_some_and(|at| *at + rate.span <= now) {
                 self.begun.pop_front();
@@ -57,5 +65,42 @@ impl Lane {
             && self.waiting.is_empty()
             && self.begun.is_empty()
             && self.paused_until.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::notify::test_notice;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn claimed(seq: i64) -> Claimed {
+        let created_at = Timestamp::UNIX_EPOCH;
+        Claimed { seq, notice: test_notice("ops", created_at), created_at, attempts: 0 }
+    }
+
+    /// Nobody else comes back for what waits here before the next look at the database.
+    #[test]
+    fn a_lane_that_has_opened_meanwhile_wakes_at_once() {
+        let now = Instant::now();
+        let mut lane = Lane::default();
+        assert_eq!(lane.wakes(None, now), None, "nothing is to be sent");
+        lane.waiting.extend((0..3).map(claimed));
+        lane.pause(now + SECOND);
+        assert!(lane.next(None, now).is_none());
+        assert_eq!(lane.wakes(None, now), Some(now + SECOND));
+        let later = now + 2 * SECOND;
+        assert_eq!(lane.wakes(None, later), Some(later));
+        let rate = Some(Rate { count: 1, span: SECOND });
+        assert!(lane.next(rate, later).is_some());
+        assert_eq!(lane.wakes(rate, later), Some(later + SECOND));
+        assert_eq!(lane.wakes(rate, later + 2 * SECOND), Some(later + 2 * SECOND));
+        assert!(lane.next(rate, later + 2 * SECOND).is_some());
+        assert_eq!(lane.wakes(rate, later + 4 * SECOND), None, "both places are taken");
     }
 }
