@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use whydown_core::inside::Bond;
 
 use crate::files;
+use crate::passages::Proxy;
 
 use super::{Candidate, Search};
 
@@ -137,7 +138,13 @@ fn of_unit_files(search: &Search<'_>, found: &mut Found) {
 }
 
 fn of_proxies(search: &Search<'_>, found: &mut Found) {
-    for proxy in search.proxies {
+    let holds = |proxy: &&Proxy| {
+        let mut owners = search.listeners.iter().flat_map(|listener| &listener.owners);
+        owners.any(|owner| Some(owner.pid) == proxy.pid)
+    };
+    // Of several of one name it is first of all the one that holds the port.
+    let (holding, others): (Vec<_>, Vec<_>) = search.proxies.iter().partition(holds);
+    for proxy in holding.into_iter().chain(others) {
         let names: Vec<String> = match &proxy.unit {
             Some(unit) => vec![unit.clone()],
             None if proxy.program == "apache" => {
@@ -162,7 +169,7 @@ fn of_proxies(search: &Search<'_>, found: &mut Found) {
             };
             if let Some(candidate) = candidate {
                 candidate.files.extend(proxy.files.iter().cloned());
-                // Running ones come first: what is only installed does not replace their log.
+                // What comes later does not replace the log: it runs elsewhere, or not at all.
                 candidate.log = candidate.log.take().or_else(|| proxy.log.clone());
             }
         }

@@ -15,7 +15,8 @@ const END: &str = "<!-- made by a test: end -->\n";
 /// One line of the table: what, and how it shows.
 type Line = (&'static str, fn(&Value, &Own) -> bool);
 
-/// What tells the lab's nginx from those of other tests: they share one table of processes.
+/// What tells the nginx asked for from others, of this test and of those that run beside it: they
+/// share one table of processes.
 struct Own {
     directory: String,
     worker: u32,
@@ -69,6 +70,7 @@ fn any(value: &Value, list: &str, such: impl Fn(&Value) -> bool) -> bool {
 fn docs_agent_md_says_what_an_agent_can_tell_with_which_rights() {
     let lab = Lab::builder().small().build();
     let host = lab.server();
+    let _other = Nginx::start(&host, "server { listen 8080; }");
     let nginx = Nginx::start(
         &host,
         "server { listen 80; location / { proxy_pass http://127.0.0.1:9001; } }",
