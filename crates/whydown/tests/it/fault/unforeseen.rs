@@ -168,7 +168,9 @@ fn router_without_a_way(router: &Host) {
 
 /// All connections that HAProxy takes at a time are taken; the next ones wait in the kernel.
 fn haproxy_is_full(scene: &mut Scene) {
-    haproxy(scene, "maxconn 1");
+    // Whoever says nothing more for five seconds would be sent away and somebody else let in, and
+    // the kernel would keep no more of them than HAProxy takes.
+    haproxy(scene, "maxconn 1\n backlog 128\n timeout client 10m");
     let guest = guest(&scene.lab.server(), 80, b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
     scene.keep(guest);
 }
