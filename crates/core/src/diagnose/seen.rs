@@ -8,12 +8,12 @@ use crate::failure::Failure as F;
 use crate::observation::{Attempt, LookupSource};
 use crate::target::Target;
 
-/// `None`: nothing failed, and browsers open it.
+/// `None`: nothing failed and browsers open it, or nothing is known because this process was kept
+/// from looking.
 pub(super) fn seen(case: &Case<'_>) -> Option<SeenAs> {
     let Some(failure) = case.failure else { return blocked(case.target) };
     if failure == F::SelfResources && case.attempt.is_none_or(|attempt| attempt.errno.is_none()) {
-        // The system has refused nothing: this process was kept from looking, and clients have a
-        // process of their own.
+        // The system has refused nothing, and clients have a process of their own.
         return None;
     }
     let patient = case.attempt.and_then(|attempt| with_patience(case, failure, attempt));

@@ -12,7 +12,7 @@ use whydown_core::observation::{Attempt, Observation, State};
 /// Looks at the clock within a timeout.
 const TICKS: u32 = 8;
 /// A stretch of at least this share of the timeout is blamed for its passing.
-const BLAMED_ONE_IN: u32 = 4;
+const BLAMED_ONE_IN: u32 = 2;
 /// Shorter ones happen to everybody.
 const BLAMED_MIN: Duration = Duration::from_millis(400);
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(4);
-    const STALL: Duration = Duration::from_secs(1);
+    const STALL: Duration = Duration::from_secs(2);
 
     /// What becomes of an attempt of so many milliseconds that failed, after such a stretch.
     fn blamed(failure: Failure, elapsed_ms: u64, stall: Duration) -> (State, Option<Failure>) {
